@@ -1,0 +1,68 @@
+//! Nobody gives what he does not have (design 5.2).
+
+use crate::permission::{Permission, PermissionSet};
+use crate::role::Namespace;
+use crate::token::{Scopes, Token};
+use crate::{Error, Reach, Result};
+
+/// Whether a caller with these effective permissions may bring it about that someone gains `gained`.
+///
+/// `holds` is what the one who gains holds already. The one exception to covering is wavefront's Accounts
+/// permission: within wavefront permissions, over principals that hold nothing else.
+///
+/// # Errors
+/// `not_covered` naming the first permission that the caller lacks.
+pub fn cover(caller: &PermissionSet, gained: &PermissionSet, holds: &PermissionSet) -> Result<()> {
+    let Some(lacking) = caller.lacks(gained) else { return Ok(()) };
+    let wavefront_only = gained.within(Namespace::Wavefront) && holds.within(Namespace::Wavefront);
+    if caller.has(Permission::UserManagement) && wavefront_only {
+        return Ok(());
+    }
+    Err(Error::not_covered(&lacking))
+}
+
+/// What a new token's maker asks for, against the token that he makes it with.
+#[derive(Debug)]
+pub struct Minting<'a> {
+    /// The token with which it is made; `None` for someone who proved himself by his password, or the system.
+    pub with: Option<&'a Token>,
+    /// Whether the new token belongs to the same account as `with`.
+    pub own: bool,
+    /// The caller's effective permissions.
+    pub effective: &'a PermissionSet,
+    /// What the new token's owner holds.
+    pub held: &'a PermissionSet,
+    /// The scopes asked for.
+    pub scopes: &'a Scopes,
+    /// The reach asked for.
+    pub reach: Reach,
+    /// Whether the org's policy allows more reach than the maker's.
+    pub widen_reach: bool,
+}
+
+/// Whether the new token would be no more than what made it.
+///
+/// # Errors
+/// `not_covered` for permissions, `forbidden` for scopes and reach.
+pub fn mint(asked: &Minting<'_>) -> Result<()> {
+    if let Some(set) = asked.scopes.only()
+        && let Some(lacking) = asked.held.lacks(set)
+    {
+        return Err(Error::invalid(
+            "scopes",
+            format_args!("name a permission that the owner does not hold: {lacking}"),
+        ));
+    }
+    cover(asked.effective, &asked.scopes.of(asked.held), asked.held)?;
+    let Some(with) = asked.with else { return Ok(()) };
+    // "All" grows with the owner's roles, so covering it today is not enough when it is one's own account.
+    if asked.own && *asked.scopes == Scopes::All && with.scopes != Scopes::All {
+        return Err(Error::forbidden("a token with limited scopes can't issue one with all scopes"));
+    }
+    if !asked.widen_reach && !with.reach.covers(asked.reach) {
+        return Err(Error::forbidden(
+            "a token can't issue one with more reach than its own; the org's policy can allow it",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The rules: types and pure decisions of Tokenhouse.
+//!
+//! Nothing here does I/O, awaits, or knows a database or a protocol. Time and randomness come in as values
+//! ([`env`]), so every rule can be tested in microseconds. The words are those of the design: an [`Org`] has
+//! [`Account`]s, accounts own [`Token`]s, a token is proved by [`Secret`]s.
+
+pub mod access;
+pub mod account;
+pub mod address;
+pub mod chain;
+pub mod credential;
+pub mod cursor;
+pub mod decide;
+pub mod env;
+pub mod error;
+pub mod event;
+pub mod grant;
+pub mod id;
+mod macros;
+pub mod moves;
+pub mod name;
+pub mod org;
+pub mod permission;
+pub mod policy;
+pub mod reach;
+pub mod receipt;
+pub mod request_id;
+pub mod role;
+pub mod secret;
+pub mod token;
+
+pub use account::{Account, Group, Identity};
+pub use error::{Error, Kind as ErrorKind, Refusal};
+pub use org::Org;
+pub use permission::{Permission, PermissionSet};
+pub use policy::Policy;
+pub use reach::{Reach, Surface};
+pub use receipt::{Done, Receipt};
+pub use role::{Assignment, Role};
+pub use secret::{Secret, SecretText};
+pub use token::{Scopes, Token, TokenKind, TokenState};
+
+pub use uuid::Uuid;
+
+/// A point in time: milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// The end of time, used where something has no end, so that no stored column is ever NULL.
+pub const NEVER: Millis = i64::MAX;
+
+/// The result of everything that can be refused or fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

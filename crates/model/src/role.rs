@@ -1,0 +1,275 @@
+//! Roles: named sets of permissions, and who holds them until when.
+
+use uuid::Uuid;
+
+use crate::macros::words;
+use crate::permission::{Permission as P, PermissionSet};
+use crate::{Millis, Result, name};
+
+words! {
+    /// What a role is about.
+    pub enum RoleKind ("kind") {
+        /// A rank or duty in the org.
+        Organization = "organization",
+        /// A role of a service behind us.
+        Service = "service",
+        /// Made by the org itself.
+        Custom = "custom",
+    }
+}
+
+words! {
+    /// Whose word a role or permission is. A dialect's role API sees and assigns only its own (design 5.2).
+    pub enum Namespace ("namespace") {
+        /// The native one.
+        House = "house",
+        /// Wavefront's.
+        Wavefront = "wavefront",
+        /// VMware Cloud Services'.
+        Csp = "csp",
+        /// Splunk Observability Cloud's.
+        Splunk = "splunk",
+    }
+}
+
+words! {
+    /// What can hold roles and permissions.
+    pub enum HolderKind ("holder") {
+        /// An account.
+        Account = "account",
+        /// A group, for its members.
+        Group = "group",
+        /// A token with roles of its own (design 5.5).
+        Token = "token",
+    }
+}
+
+/// A named set of permissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Row id; built-in roles have the same one everywhere.
+    pub id: Uuid,
+    /// The org that made it; nil for a built-in role.
+    pub org_id: Uuid,
+    /// What it is about.
+    pub kind: RoleKind,
+    /// Whose word it is.
+    pub namespace: Namespace,
+    /// Its name, unique within its org.
+    pub name: String,
+    /// The name folded for comparing.
+    pub name_fold: String,
+    /// Free text.
+    pub description: String,
+    /// What it gives.
+    pub permissions: PermissionSet,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it was last changed.
+    pub updated_at: Millis,
+}
+
+impl Role {
+    /// Whether it came with the program and can't be changed.
+    pub fn builtin(&self) -> bool {
+        self.org_id.is_nil()
+    }
+}
+
+/// Checks a custom role's name. Names of built-in roles are taken.
+///
+/// # Errors
+/// `invalid_field`, `duplicate`.
+pub fn check_name(text: &str) -> Result<()> {
+    name::check("name", text, name::NAME)?;
+    if text.contains('/') {
+        return Err(crate::Error::invalid("name", "must not contain a slash"));
+    }
+    let folded = name::fold(text);
+    if BUILTIN.iter().any(|role| role.name == folded) {
+        return Err(crate::Error::duplicate("a role"));
+    }
+    Ok(())
+}
+
+/// A role held by someone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Who holds it.
+    pub holder_id: Uuid,
+    /// What the holder is.
+    pub holder_kind: HolderKind,
+    /// The role.
+    pub role_id: Uuid,
+    /// The org in which it counts.
+    pub org_id: Uuid,
+    /// When it ends by itself; `NEVER` if it does not.
+    pub expires_at: Millis,
+    /// When it was given.
+    pub created_at: Millis,
+}
+
+/// A permission held directly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Who holds it.
+    pub holder_id: Uuid,
+    /// What the holder is.
+    pub holder_kind: HolderKind,
+    /// The permission's string.
+    pub permission: String,
+    /// The org in which it counts.
+    pub org_id: Uuid,
+    /// When it ends by itself; `NEVER` if it does not.
+    pub expires_at: Millis,
+    /// When it was given.
+    pub created_at: Millis,
+}
+
+/// A role that comes with the program.
+#[derive(Debug)]
+pub struct Builtin {
+    /// Its number, from which its id is made; never reused.
+    pub number: u8,
+    /// Its name, unique over all namespaces.
+    pub name: &'static str,
+    /// Whose word it is.
+    pub namespace: Namespace,
+    /// What it is for.
+    pub description: &'static str,
+    /// What it gives.
+    pub permissions: &'static [P],
+}
+
+/// The org roles that come with the program.
+pub const BUILTIN: &[Builtin] = &[
+    Builtin {
+        number: 1,
+        name: "operator",
+        namespace: Namespace::House,
+        description: "Runs this installation: makes, suspends and resumes orgs",
+        permissions: &[P::Orgs],
+    },
+    Builtin {
+        number: 2,
+        name: "administrator",
+        namespace: Namespace::House,
+        description: "Everything within one org",
+        permissions: &[
+            P::Accounts,
+            P::Groups,
+            P::Roles,
+            P::Tokens,
+            P::IssueTokens,
+            P::Policy,
+            P::Ledger,
+            P::Verify,
+            P::Read,
+        ],
+    },
+    Builtin {
+        number: 3,
+        name: "member",
+        namespace: Namespace::House,
+        description: "Issues tokens for oneself and sees who is there",
+        permissions: &[P::IssueTokens, P::Read],
+    },
+    Builtin {
+        number: 4,
+        name: "auditor",
+        namespace: Namespace::House,
+        description: "Reads the ledger and sees who is there",
+        permissions: &[P::Ledger, P::Read],
+    },
+    Builtin {
+        number: 5,
+        name: "verifier",
+        namespace: Namespace::House,
+        description: "Asks whether credentials are good, as an API server does",
+        permissions: &[P::Verify],
+    },
+    Builtin {
+        number: 16,
+        name: "org_owner",
+        namespace: Namespace::Csp,
+        description: "Organization Owner",
+        permissions: &[P::CspOrgOwner],
+    },
+    Builtin {
+        number: 17,
+        name: "org_admin",
+        namespace: Namespace::Csp,
+        description: "Organization Administrator",
+        permissions: &[P::CspOrgAdmin],
+    },
+    Builtin {
+        number: 18,
+        name: "org_member",
+        namespace: Namespace::Csp,
+        description: "Organization Member",
+        permissions: &[P::CspOrgMember],
+    },
+    Builtin {
+        number: 19,
+        name: "developer",
+        namespace: Namespace::Csp,
+        description: "Developer: manages OAuth apps",
+        permissions: &[P::CspDeveloper],
+    },
+    Builtin {
+        number: 32,
+        name: "admin",
+        namespace: Namespace::Splunk,
+        description: "admin",
+        permissions: &[P::SplunkAdmin],
+    },
+    Builtin {
+        number: 33,
+        name: "power",
+        namespace: Namespace::Splunk,
+        description: "power",
+        permissions: &[P::SplunkPower],
+    },
+    Builtin {
+        number: 34,
+        name: "usage",
+        namespace: Namespace::Splunk,
+        description: "usage",
+        permissions: &[P::SplunkUsage],
+    },
+    Builtin {
+        number: 35,
+        name: "read_only",
+        namespace: Namespace::Splunk,
+        description: "read_only",
+        permissions: &[P::SplunkReadOnly],
+    },
+];
+
+impl Builtin {
+    /// Its id, the same in every installation.
+    pub const fn id(&self) -> Uuid {
+        Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + self.number as u128)
+    }
+
+    /// It as a row.
+    pub fn role(&self) -> Role {
+        Role {
+            id: self.id(),
+            org_id: Uuid::nil(),
+            kind: RoleKind::Organization,
+            namespace: self.namespace,
+            name: self.name.to_owned(),
+            name_fold: self.name.to_owned(),
+            description: self.description.to_owned(),
+            permissions: PermissionSet::of(self.permissions),
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
+}
+
+/// The built-in role of this name.
+pub fn builtin(name: &str) -> Option<&'static Builtin> {
+    BUILTIN.iter().find(|role| role.name == name)
+}
