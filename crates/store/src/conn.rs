@@ -1,0 +1,343 @@
+//! Connections: the two databases behind one set of verbs.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use tokenhouse_model::{Error, Result};
+
+use crate::fault;
+use crate::sql::{Arg, Cells, Row, Statement, postgres_args, sqlite_args};
+
+/// Where the rows are.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A file of this machine.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, or an engine that speaks it.
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Location {
+    /// Reads `sqlite://PATH` or `postgres://...`.
+    ///
+    /// # Errors
+    /// `invalid_field`; the URL is not repeated, it may hold a password.
+    pub fn parse(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+            if path.is_empty() || path.contains('?') {
+                return Err(Error::invalid(
+                    "database",
+                    "must be sqlite://PATH, e.g. sqlite:///var/lib/tokenhouse/tokenhouse.db",
+                ));
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let wrong = |_| Error::invalid("database", "is not a readable postgres:// URL");
+            return Ok(Self::Postgres(Box::new(PgConnectOptions::from_str(url).map_err(wrong)?)));
+        }
+        Err(Error::invalid("database", "must begin with sqlite:// or postgres://"))
+    }
+
+    /// The folder beside which keys and journal stand by default; `None` for a server elsewhere.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite(path) => {
+                let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+                Some(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))
+            }
+            Self::Postgres(_) => None,
+        }
+    }
+
+    fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(2))
+            .statement_cache_capacity(256)
+            .disable_statement_logging()
+    }
+
+    /// Sessions that give up rather than freeze everybody's revocations (design 3).
+    fn postgres_options(options: &PgConnectOptions) -> PgConnectOptions {
+        options
+            .clone()
+            .application_name("tokenhouse")
+            .options([
+                ("idle_in_transaction_session_timeout", "1s"),
+                ("lock_timeout", "2s"),
+                ("statement_timeout", "5s"),
+            ])
+            .statement_cache_capacity(256)
+            .disable_statement_logging()
+    }
+
+    /// A connection of one's own, made new; `create` makes a missing SQLite file.
+    pub(crate) async fn connect(&self, create: bool) -> Result<Single> {
+        match self {
+            Self::Sqlite(path) => {
+                let options = Self::sqlite_options(path).create_if_missing(create);
+                options.connect().await.map(Single::Sqlite).map_err(fault::of)
+            }
+            Self::Postgres(options) => {
+                let options = Self::postgres_options(options);
+                let connect = options.connect();
+                match tokio::time::timeout(Duration::from_secs(5), connect).await {
+                    Ok(connected) => connected.map(Single::Postgres).map_err(fault::of),
+                    Err(_) => Err(Error::unavailable("the database does not answer")),
+                }
+            }
+        }
+    }
+
+    /// A pool for reading.
+    pub(crate) async fn pool(&self, size: u32) -> Result<Pool> {
+        match self {
+            Self::Sqlite(path) => {
+                let options = Self::sqlite_options(path).create_if_missing(false);
+                let pool = SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(3));
+                pool.connect_with(options).await.map(Pool::Sqlite).map_err(fault::of)
+            }
+            Self::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(3));
+                pool.connect_with(Self::postgres_options(options)).await.map(Pool::Postgres).map_err(fault::of)
+            }
+        }
+    }
+}
+
+/// A pool of reading connections.
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    pub(crate) async fn get(&self) -> Result<Reader> {
+        match self {
+            Self::Sqlite(pool) => pool.acquire().await.map(|c| Reader(Pooled::Sqlite(c))),
+            Self::Postgres(pool) => pool.acquire().await.map(|c| Reader(Pooled::Postgres(c))),
+        }
+        .map_err(fault::of)
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Pooled {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A connection for reading, given back to its pool when dropped.
+#[derive(Debug)]
+pub struct Reader(Pooled);
+
+impl Reader {
+    /// Its verbs.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.0 {
+            Pooled::Sqlite(conn) => Conn::new(Inner::Sqlite(conn)),
+            Pooled::Postgres(conn) => Conn::new(Inner::Postgres(conn)),
+        }
+    }
+}
+
+/// A connection that reads everything as of one moment. Dropped before its end (a caller who hung up), the connection
+/// is closed, so that nobody inherits an open transaction.
+#[derive(Debug)]
+pub struct Snapshot {
+    reader: Reader,
+    open: bool,
+}
+
+impl Snapshot {
+    pub(crate) async fn begin(reader: Reader) -> Result<Self> {
+        let mut snapshot = Self { reader, open: true };
+        snapshot.conn().begin_snapshot().await?;
+        Ok(snapshot)
+    }
+
+    /// Its verbs.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.reader.conn()
+    }
+
+    /// Ends it, whatever came of reading, and passes that on.
+    ///
+    /// # Errors
+    /// What came of reading.
+    pub async fn end<T>(mut self, outcome: Result<T>) -> Result<T> {
+        self.open = self.conn().end_snapshot().await.is_err();
+        outcome
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if self.open {
+            match &mut self.reader.0 {
+                Pooled::Sqlite(conn) => conn.close_on_drop(),
+                Pooled::Postgres(conn) => conn.close_on_drop(),
+            }
+        }
+    }
+}
+
+/// A connection of one's own.
+#[derive(Debug)]
+pub(crate) enum Single {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Single {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::new(Inner::Sqlite(conn)),
+            Self::Postgres(conn) => Conn::new(Inner::Postgres(conn)),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Inner<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A borrowed connection: run a statement, fetch one row, fetch all.
+#[derive(Debug)]
+pub struct Conn<'c> {
+    inner: Inner<'c>,
+    /// Rows changed so far; a turn of the writer that changed none is not committed.
+    pub(crate) changed: u64,
+    /// Whether a failure was one that running again can help.
+    pub(crate) retryable: bool,
+}
+
+macro_rules! on {
+    ($self:ident, $statement:ident, $args:ident, $verb:ident, $row:ident, $rows:ident => $read:expr) => {{
+        $statement.ran();
+        let result = match &mut $self.inner {
+            Inner::Sqlite(conn) => {
+                let query = sqlx::query_with($statement.text, sqlite_args($args)?);
+                query.$verb(&mut **conn).await.map(|$rows| {
+                    let $row = Cells::Sqlite;
+                    $read
+                })
+            }
+            Inner::Postgres(conn) => {
+                let query = sqlx::query_with($statement.text, postgres_args($args)?);
+                query.$verb(&mut **conn).await.map(|$rows| {
+                    let $row = Cells::Postgres;
+                    $read
+                })
+            }
+        };
+        result.map_err(|error| $self.failed($statement, error))
+    }};
+}
+
+impl<'c> Conn<'c> {
+    fn new(inner: Inner<'c>) -> Self {
+        Self { inner, changed: 0, retryable: false }
+    }
+
+    /// The same connection for someone else's use, counting on its own.
+    pub(crate) fn reborrow(&mut self) -> Conn<'_> {
+        Conn {
+            inner: match &mut self.inner {
+                Inner::Sqlite(conn) => Inner::Sqlite(conn),
+                Inner::Postgres(conn) => Inner::Postgres(conn),
+            },
+            changed: self.changed,
+            retryable: self.retryable,
+        }
+    }
+
+    /// Takes over what someone else counted.
+    pub(crate) fn absorb(&mut self, changed: u64, retryable: bool) {
+        self.changed = changed;
+        self.retryable = retryable;
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.inner, Inner::Sqlite(_))
+    }
+
+    fn failed(&mut self, statement: &Statement, error: sqlx::Error) -> Error {
+        self.retryable |= fault::retryable(&error);
+        tracing::debug!(statement = statement.name, %error, "statement failed");
+        fault::of(error)
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    pub(crate) async fn run(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<u64> {
+        let changed = on!(self, statement, args, execute, _row, done => done.rows_affected())?;
+        self.changed += changed;
+        Ok(changed)
+    }
+
+    /// The one row of a statement, if there is one.
+    pub(crate) async fn one<T: Row>(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<Option<T>> {
+        on!(self, statement, args, fetch_optional, cells, row => row.as_ref().map(|row| T::read(&cells(row))))?
+            .transpose()
+    }
+
+    /// All rows of a statement. Every statement that can answer many has a `LIMIT`.
+    pub(crate) async fn all<T: Row>(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<Vec<T>> {
+        on!(self, statement, args, fetch_all, cells, rows => rows.iter().map(|row| T::read(&cells(row))).collect::<Result<Vec<T>>>())?
+    }
+
+    /// Inserts a row; the statement names its columns in the order of [`Row::COLUMNS`].
+    pub(crate) async fn insert<T: Row>(&mut self, statement: &'static Statement, row: &T) -> Result<()> {
+        self.run(statement, &row.args()).await.map(|_| ())
+    }
+
+    /// Transaction control and migrations: text without arguments or answer, which may be several statements.
+    pub(crate) async fn raw(&mut self, text: &'static str) -> Result<()> {
+        let result = match &mut self.inner {
+            Inner::Sqlite(conn) => conn.execute(sqlx::raw_sql(text)).await.map(|_| ()),
+            Inner::Postgres(conn) => conn.execute(sqlx::raw_sql(text)).await.map(|_| ()),
+        };
+        result.map_err(|error| {
+            self.retryable |= fault::retryable(&error);
+            fault::of(error)
+        })
+    }
+
+    /// Begins a transaction that reads everything as of one moment.
+    pub(crate) async fn begin_snapshot(&mut self) -> Result<()> {
+        let text = if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.raw(text).await
+    }
+
+    /// Ends what [`Conn::begin_snapshot`] began.
+    pub(crate) async fn end_snapshot(&mut self) -> Result<()> {
+        self.raw("ROLLBACK").await
+    }
+}
+
+/// The answer of a counting query.
+#[derive(Debug)]
+pub(crate) struct Number {
+    pub(crate) value: i64,
+}
+
+crate::sql::row!(Number: "" { value });

@@ -1,0 +1,293 @@
+//! The rows: one SQL text per statement for SQLite and PostgreSQL, the ledger and its writer, keys and journal.
+//!
+//! Nothing here decides who may do what; that is `model` and `authority`. Nothing here knows HTTP.
+
+pub mod accounts;
+pub mod conn;
+mod fault;
+pub mod groups;
+pub mod inspect;
+pub mod journal;
+pub mod keys;
+pub mod ledger;
+pub mod once;
+pub mod orgs;
+mod outside;
+mod replay;
+pub mod roles;
+mod schema;
+pub mod sql;
+pub mod tokens;
+pub mod usage;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_model::{Done, Error, ErrorKind, Refusal, Result};
+
+pub use conn::{Conn, Location, Reader, Snapshot};
+pub use keys::{DataKey, MasterKey, Place};
+pub use outside::Checkpoints;
+pub use schema::VERSION as SCHEMA_VERSION;
+pub use writer::Tx;
+
+use conn::Pool;
+use journal::Journal;
+use outside::Outside;
+use writer::Writer;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the rows are.
+    pub location: Location,
+    /// The folder below which the journal stands.
+    pub journal: PathBuf,
+    /// When checkpoints are written to it.
+    pub checkpoints: Checkpoints,
+    /// The most connections for reading.
+    pub readers: u32,
+}
+
+/// What a database is before it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing, or a schema without an installation.
+    Nothing,
+    /// An installation, sealed under the master key of this id.
+    Installation {
+        /// The master key's id.
+        key: String,
+    },
+}
+
+/// The rows of one installation, open.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+    writer: Writer,
+    key: MasterKey,
+    outside: Arc<Outside>,
+    random: Random,
+    database: String,
+}
+
+const DATABASE_ID: &str = "database_id";
+const MASTER_KEY_ID: &str = "master_key_id";
+
+impl Store {
+    /// Looks what stands at a location, changing nothing.
+    ///
+    /// # Errors
+    /// `unavailable`; `conflict` for a database that is not ours or newer than this program.
+    pub async fn look(location: &Location) -> Result<Found> {
+        if let Location::Sqlite(path) = location
+            && !path.exists()
+        {
+            return Ok(Found::Nothing);
+        }
+        let mut single = location.connect(false).await?;
+        let mut conn = single.conn();
+        if schema::state(&mut conn).await? == schema::State::Empty {
+            return Ok(Found::Nothing);
+        }
+        Ok(schema::setting(&mut conn, MASTER_KEY_ID).await?.map_or(Found::Nothing, |key| Found::Installation { key }))
+    }
+
+    /// Makes the schema and the installation's settings in an empty database.
+    ///
+    /// # Errors
+    /// `conflict` where there is an installation already; nothing is changed then.
+    pub async fn create(location: &Location, key: &MasterKey, clock: &Clock, random: &Random) -> Result<()> {
+        if let Location::Sqlite(path) = location
+            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        {
+            let made = std::fs::create_dir_all(folder);
+            made.map_err(|error| fault::refused(format!("the folder {} can't be made: {error}", folder.display())))?;
+        }
+        if Self::look(location).await? != Found::Nothing {
+            return Err(fault::refused("this database holds an installation already; nothing was changed"));
+        }
+        let mut single = location.connect(true).await?;
+        let mut conn = single.conn();
+        schema::migrate(&mut conn, clock.now()).await?;
+        conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
+        let id = tokenhouse_model::id::new(clock.now(), random).to_string();
+        schema::set(&mut conn, DATABASE_ID, &id).await?;
+        schema::set(&mut conn, MASTER_KEY_ID, key.id()).await?;
+        conn.raw("COMMIT").await
+    }
+
+    /// Opens an installation: migrates it, checks its master key, compares it with its journal, starts its writer.
+    ///
+    /// # Errors
+    /// `conflict` for no installation, a foreign or newer schema, or another master key; nothing is changed then.
+    pub async fn open(settings: &Settings, key: MasterKey, clock: Clock, random: Random) -> Result<Self> {
+        match Self::look(&settings.location).await? {
+            Found::Nothing => {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    Refusal::Plain,
+                    "the database holds no installation; run: tokenhouse init",
+                ));
+            }
+            Found::Installation { key: id } if id != key.id() => {
+                return Err(fault::refused(format!(
+                    "this database is sealed under the master key {id}, but the given one is {}; nothing was changed",
+                    key.id()
+                )));
+            }
+            Found::Installation { .. } => {}
+        }
+        let mut single = settings.location.connect(false).await?;
+        let mut conn = single.conn();
+        schema::migrate(&mut conn, clock.now()).await?;
+        let database = schema::setting(&mut conn, DATABASE_ID).await?.unwrap_or_default();
+        let head = ledger::head(&mut conn).await?;
+        clock.not_before(head.at);
+
+        let journal = Journal::at(&settings.journal, &database, key.clone());
+        let mut writer = journal.writer()?;
+        let contents = journal.read()?;
+        if contents.unreadable > 0 {
+            tracing::warn!(
+                lines = contents.unreadable,
+                "the journal holds lines that can't be read; they were passed over"
+            );
+        }
+        let compared = replay::compare(&mut conn, contents.entries).await?;
+        catch_up(&mut conn, &mut writer, compared.agreed).await?;
+        let outside = Arc::new(Outside::new(writer, settings.checkpoints, &head));
+        let writer = Writer::start(settings.location.clone(), single, clock, random.clone(), outside.clone())?;
+        let pool = settings.location.pool(settings.readers).await?;
+        let store = Self { pool, writer, key, outside, random, database };
+        if !compared.lost.is_empty() {
+            store.forget_again(compared).await?;
+        }
+        Ok(store)
+    }
+
+    async fn forget_again(&self, compared: replay::Compared) -> Result<()> {
+        let (kept, entries) = (compared.agreed, compared.lost.len());
+        let done = self.write(async move |tx: &mut Tx<'_>| replay::replay(tx, &compared).await).await?;
+        tracing::error!(
+            kept_revision = kept,
+            entries,
+            rows = done.value,
+            epoch = done.receipt.epoch,
+            "the database is older than its journal: it was restored; what was taken away since is taken away again"
+        );
+        Ok(())
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn read(&self) -> Result<Reader> {
+        self.pool.get().await
+    }
+
+    /// A connection that reads everything as of one moment.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::begin(self.pool.get().await?).await
+    }
+
+    /// Runs an operation in the writer's transaction and answers when it is committed. The operation may run more than
+    /// once, so it makes no secret and tells nobody anything.
+    ///
+    /// # Errors
+    /// The operation's own refusal; `unavailable` (nothing was changed); `outcome_unknown`.
+    pub async fn write<F, T>(&self, operation: F) -> Result<Done<T>>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.writer.run(operation).await
+    }
+
+    /// An org's data key, unwrapped.
+    ///
+    /// # Errors
+    /// `internal` where the wrapped key does not belong to this org or master key.
+    pub fn data_key(&self, org: &tokenhouse_model::Org) -> Result<DataKey> {
+        self.key.open_data_key(org.id, &org.data_key)
+    }
+
+    /// A new org's data key, wrapped.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn make_data_key(&self, org: tokenhouse_model::Uuid) -> Result<Vec<u8>> {
+        self.key.make_data_key(org, &self.random)
+    }
+
+    /// The id of this installation.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Why the journal can't be written, while it can't.
+    pub fn journal_failure(&self) -> Option<String> {
+        self.outside.failure()
+    }
+
+    /// Writes a checkpoint to the journal if the ledger went on since the last.
+    ///
+    /// # Errors
+    /// `unavailable`; `internal` where the journal can't be written.
+    pub async fn checkpoint(&self) -> Result<()> {
+        let head = ledger::head(&mut self.read().await?.conn()).await?;
+        self.outside.checkpoint(&head)
+    }
+
+    /// Gives the connections back. Operations that were taken are carried out.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Appends to the journal what the database has taken away since: a crash between commit and sync leaves such a gap.
+async fn catch_up(conn: &mut Conn<'_>, writer: &mut journal::JournalWriter, mut from: i64) -> Result<()> {
+    loop {
+        let events = ledger::after(conn, from, 500).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        from = last.revision;
+        let mut entries = Vec::new();
+        for event in &events {
+            let removals = replay::removals(event)?;
+            if !removals.is_empty() {
+                entries.push(journal::Entry::of(event, removals));
+            }
+        }
+        if !entries.is_empty() {
+            writer.append(&entries)?;
+        }
+    }
+}
+
+/// Every statement of this crate, for the test that runs them all on both databases.
+#[doc(hidden)]
+pub fn statements() -> Vec<&'static sql::Statement> {
+    [
+        accounts::STATEMENTS,
+        groups::STATEMENTS,
+        ledger::STATEMENTS,
+        once::STATEMENTS,
+        orgs::STATEMENTS,
+        replay::STATEMENTS,
+        roles::STATEMENTS,
+        schema::STATEMENTS,
+        tokens::STATEMENTS,
+        usage::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect()
+}

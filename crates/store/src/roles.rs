@@ -1,0 +1,227 @@
+//! Rows of roles, assignments and direct grants, and what they come to.
+
+use tokenhouse_model::role::{Assignment, Grant};
+use tokenhouse_model::{Millis, PermissionSet, Result, Role, Uuid};
+
+use crate::conn::{Conn, Number};
+use crate::sql::{Bind as _, args, row, statements};
+
+row!(Role: "role" { id, org_id, kind, namespace, name, name_fold, description, permissions, created_at, updated_at });
+row!(Assignment: "role_assignment" { holder_id, holder_kind, role_id, org_id, expires_at, created_at });
+row!(Grant: "permission_grant" { holder_id, holder_kind, permission, org_id, expires_at, created_at });
+
+/// A role that an account has, or a permission, and through what.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) holder_id: Uuid,
+    pub(crate) role_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) permissions: PermissionSet,
+    pub(crate) expires_at: Millis,
+}
+
+row!(Held: "" { holder_id, role_id, name, permissions, expires_at });
+
+macro_rules! columns {
+    () => {
+        "id, org_id, kind, namespace, name, name_fold, description, permissions, created_at, updated_at"
+    };
+}
+
+/// Whose own rows count for an account: its own, and those of the groups it is in.
+macro_rules! holders {
+    () => {
+        "(x.holder_id = $1 OR x.holder_id IN (SELECT group_id FROM group_member WHERE account_id = $1))"
+    };
+}
+
+statements! {
+    INSERT = concat!("INSERT INTO role (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (id) DO NOTHING");
+    BY_ID = concat!("SELECT ", columns!(), " FROM role WHERE id = $1 AND (org_id = $2 OR org_id = $3)");
+    BY_NAME = concat!("SELECT ", columns!(), " FROM role WHERE name_fold = $1 AND (org_id = $2 OR org_id = $3)");
+    LIST = concat!("SELECT ", columns!(), " FROM role WHERE (org_id = $1 OR org_id = $2) AND id > $3 ORDER BY id LIMIT $4");
+    UPDATE = "UPDATE role SET name = $2, name_fold = $3, description = $4, permissions = $5, updated_at = $6 WHERE id = $1";
+    DELETE = "DELETE FROM role WHERE id = $1";
+    DELETE_ASSIGNMENTS = "DELETE FROM role_assignment WHERE role_id = $1";
+    ASSIGN = "INSERT INTO role_assignment (holder_id, holder_kind, role_id, org_id, expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (holder_id, role_id) DO UPDATE SET expires_at = excluded.expires_at";
+    UNASSIGN = "DELETE FROM role_assignment WHERE holder_id = $1 AND role_id = $2";
+    UNASSIGN_ALL = "DELETE FROM role_assignment WHERE holder_id = $1";
+    ASSIGNED_BETWEEN = "SELECT x.holder_id, r.id, r.name, r.permissions, x.expires_at FROM role_assignment x
+        JOIN role r ON r.id = x.role_id WHERE x.holder_id >= $1 AND x.holder_id <= $2 AND x.expires_at > $3 ORDER BY r.id";
+    HOLDERS = "SELECT COUNT(*) FROM role_assignment WHERE role_id = $1";
+    GRANT = "INSERT INTO permission_grant (holder_id, holder_kind, permission, org_id, expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (holder_id, permission) DO UPDATE SET expires_at = excluded.expires_at";
+    REVOKE = "DELETE FROM permission_grant WHERE holder_id = $1 AND permission = $2";
+    REVOKE_ALL = "DELETE FROM permission_grant WHERE holder_id = $1";
+    GRANTED_BETWEEN = "SELECT holder_id, holder_kind, permission, org_id, expires_at, created_at FROM permission_grant
+        WHERE holder_id >= $1 AND holder_id <= $2 AND expires_at > $3 ORDER BY permission";
+    HELD_ROLES = concat!("SELECT x.holder_id, r.id, r.name, r.permissions, x.expires_at FROM role_assignment x
+        JOIN role r ON r.id = x.role_id WHERE ", holders!(), " AND x.expires_at > $2");
+    HELD_GRANTS = concat!("SELECT x.holder_id, x.holder_kind, x.permission, x.org_id, x.expires_at, x.created_at
+        FROM permission_grant x WHERE ", holders!(), " AND x.expires_at > $2");
+}
+
+/// The org of built-in roles.
+const BUILTIN: Uuid = Uuid::nil();
+
+/// Adds a role; a built-in one that is there is left as it is.
+///
+/// # Errors
+/// `unavailable`, `duplicate`.
+pub async fn insert(conn: &mut Conn<'_>, role: &Role) -> Result<()> {
+    conn.insert(&INSERT, role).await
+}
+
+/// The role of this id, if it is built in or the org's own.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_id(conn: &mut Conn<'_>, org: Uuid, id: Uuid) -> Result<Option<Role>> {
+    conn.one(&BY_ID, args![id, org, BUILTIN]).await
+}
+
+/// The role of this folded name, if it is built in or the org's own.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_name(conn: &mut Conn<'_>, org: Uuid, name_fold: &str) -> Result<Option<Role>> {
+    conn.one(&BY_NAME, args![name_fold, org, BUILTIN]).await
+}
+
+/// Built-in roles and the org's own after this id.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn list(conn: &mut Conn<'_>, org: Uuid, after: Uuid, limit: i64) -> Result<Vec<Role>> {
+    conn.all(&LIST, args![org, BUILTIN, after, limit]).await
+}
+
+/// Writes what can change of a role.
+///
+/// # Errors
+/// `unavailable`, `duplicate`.
+pub async fn update(conn: &mut Conn<'_>, role: &Role) -> Result<()> {
+    let args = args![role.id, role.name, role.name_fold, role.description, role.permissions, role.updated_at];
+    conn.run(&UPDATE, args).await.map(|_| ())
+}
+
+/// Removes a role from everyone and from the table; tells how many held it.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn delete(conn: &mut Conn<'_>, id: Uuid) -> Result<u64> {
+    let held = conn.run(&DELETE_ASSIGNMENTS, args![id]).await?;
+    conn.run(&DELETE, args![id]).await?;
+    Ok(held)
+}
+
+/// Gives a role, or changes until when it is held.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn assign(conn: &mut Conn<'_>, assignment: &Assignment) -> Result<()> {
+    conn.insert(&ASSIGN, assignment).await
+}
+
+/// Takes a role; false if it was not held.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn unassign(conn: &mut Conn<'_>, holder: Uuid, role: Uuid) -> Result<bool> {
+    conn.run(&UNASSIGN, args![holder, role]).await.map(|removed| removed > 0)
+}
+
+/// Takes every role and every direct permission of a holder.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn strip(conn: &mut Conn<'_>, holder: Uuid) -> Result<u64> {
+    let roles = conn.run(&UNASSIGN_ALL, args![holder]).await?;
+    Ok(roles + conn.run(&REVOKE_ALL, args![holder]).await?)
+}
+
+/// How many holders a role has.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn holders(conn: &mut Conn<'_>, role: Uuid) -> Result<i64> {
+    Ok(conn.one::<Number>(&HOLDERS, args![role]).await?.map_or(0, |number| number.value))
+}
+
+/// Gives a permission directly, or changes until when it is held.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn grant(conn: &mut Conn<'_>, grant: &Grant) -> Result<()> {
+    conn.insert(&GRANT, grant).await
+}
+
+/// Takes a direct permission; false if it was not held.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn revoke(conn: &mut Conn<'_>, holder: Uuid, permission: &str) -> Result<bool> {
+    conn.run(&REVOKE, args![holder, permission]).await.map(|removed| removed > 0)
+}
+
+/// One source of permissions: a role or a direct grant, of the holder itself or of a group.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The account or token itself, or the group.
+    pub holder: Uuid,
+    /// The role's id and name; `None` for a direct permission.
+    pub role: Option<(Uuid, String)>,
+    /// What it gives.
+    pub permissions: PermissionSet,
+    /// Until when.
+    pub expires_at: Millis,
+}
+
+impl From<Held> for Source {
+    fn from(held: Held) -> Self {
+        let role = Some((held.role_id, held.name));
+        Self { holder: held.holder_id, role, permissions: held.permissions, expires_at: held.expires_at }
+    }
+}
+
+impl From<Grant> for Source {
+    fn from(grant: Grant) -> Self {
+        let mut permissions = PermissionSet::none();
+        permissions.insert(&grant.permission);
+        Self { holder: grant.holder_id, role: None, permissions, expires_at: grant.expires_at }
+    }
+}
+
+/// Everything from which a holder has permissions at `now`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn sources(conn: &mut Conn<'_>, holder: Uuid, now: Millis) -> Result<Vec<Source>> {
+    let roles: Vec<Held> = conn.all(&HELD_ROLES, args![holder, now]).await?;
+    let grants: Vec<Grant> = conn.all(&HELD_GRANTS, args![holder, now]).await?;
+    Ok(roles.into_iter().map(Source::from).chain(grants.into_iter().map(Source::from)).collect())
+}
+
+/// What holders from one id to another were given directly.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn direct_between(conn: &mut Conn<'_>, ids: (Uuid, Uuid), now: Millis) -> Result<Vec<Source>> {
+    let roles: Vec<Held> = conn.all(&ASSIGNED_BETWEEN, args![ids.0, ids.1, now]).await?;
+    let grants: Vec<Grant> = conn.all(&GRANTED_BETWEEN, args![ids.0, ids.1, now]).await?;
+    Ok(roles.into_iter().map(Source::from).chain(grants.into_iter().map(Source::from)).collect())
+}
+
+/// What a holder has at `now`, directly and inherited.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn held(conn: &mut Conn<'_>, holder: Uuid, now: Millis) -> Result<PermissionSet> {
+    let mut set = PermissionSet::none();
+    for source in sources(conn, holder, now).await? {
+        set.extend(&source.permissions);
+    }
+    Ok(set)
+}

@@ -1,0 +1,197 @@
+//! Rows of tokens and their secrets.
+
+use tokenhouse_model::secret::Digest;
+use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uuid};
+
+use crate::conn::{Conn, Number};
+use crate::sql::{Bind as _, args, row, statements};
+
+row!(Token: "token" {
+    id, short_id, org_id, owner_id, kind, name, name_fold, state, scopes, reach, addresses, created_at, created_by,
+    created_through, updated_at, not_before, expires_at, idle_limit, last_used_at, last_used_address, revoked_at
+});
+row!(Secret: "secret" { id, token_id, org_id, digest, last4, created_at, good_until, sealed });
+
+macro_rules! token {
+    () => {
+        "id, short_id, org_id, owner_id, kind, name, name_fold, state, scopes, reach, addresses, created_at, created_by,
+        created_through, updated_at, not_before, expires_at, idle_limit, last_used_at, last_used_address, revoked_at"
+    };
+}
+
+macro_rules! secret {
+    () => {
+        "id, token_id, org_id, digest, last4, created_at, good_until, sealed"
+    };
+}
+
+statements! {
+    INSERT = concat!("INSERT INTO token (", token!(), ") VALUES
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
+    BY_ID = concat!("SELECT ", token!(), " FROM token WHERE id = $1");
+    LIST = concat!("SELECT ", token!(), " FROM token WHERE org_id = $1 AND id > $2
+        AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
+    LIST_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND id > $2
+        AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
+    UPDATE = "UPDATE token SET name = $2, name_fold = $3, state = $4, updated_at = $5, expires_at = $6, revoked_at = $7
+        WHERE id = $1";
+    COUNT_LIVE = "SELECT COUNT(*) FROM token WHERE owner_id = $1 AND kind = $2 AND state <> 'revoked'
+        AND expires_at > $3 AND created_at > $4";
+    LIVE_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND state <> 'revoked' AND id > $2
+        ORDER BY id LIMIT $3");
+    USED = "UPDATE token SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at < $2";
+    INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
+    SECRETS = concat!("SELECT ", secret!(), " FROM secret WHERE token_id = $1 AND good_until > $2 ORDER BY id LIMIT 100");
+    SECRETS_BETWEEN = "SELECT s.id, s.token_id, s.org_id, s.digest, s.last4, s.created_at, s.good_until, s.sealed
+        FROM secret s JOIN token t ON t.id = s.token_id
+        WHERE t.org_id = $1 AND t.id >= $2 AND t.id <= $3 AND s.good_until > $4 AND t.state <> 'revoked' ORDER BY s.id";
+    USE_BETWEEN = "SELECT owner_id, MAX(last_used_at), COUNT(*) FROM token
+        WHERE owner_id >= $1 AND owner_id <= $2 AND state <> 'revoked' GROUP BY owner_id";
+    END_SECRETS = "UPDATE secret SET good_until = $2, sealed = $3 WHERE token_id = $1 AND good_until > $2";
+    END_SECRET = "UPDATE secret SET good_until = $2 WHERE digest = $1 AND good_until > $2";
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn insert(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
+    conn.insert(&INSERT, token).await
+}
+
+/// The token of this id.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_id(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Token>> {
+    conn.one(&BY_ID, args![id]).await
+}
+
+/// What a list of tokens is narrowed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Only of this account.
+    pub owner: Option<Uuid>,
+    /// Only of this kind.
+    pub kind: Option<TokenKind>,
+    /// Only in this stored state.
+    pub state: Option<TokenState>,
+}
+
+/// The org's tokens after this id.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn list(conn: &mut Conn<'_>, org: Uuid, filter: Filter, after: Uuid, limit: i64) -> Result<Vec<Token>> {
+    let kind = filter.kind.map_or("", TokenKind::as_str);
+    let state = filter.state.map_or("", TokenState::as_str);
+    match filter.owner {
+        Some(owner) => conn.all(&LIST_OF_OWNER, args![owner, after, kind, state, limit]).await,
+        None => conn.all(&LIST, args![org, after, kind, state, limit]).await,
+    }
+}
+
+/// Writes what can change of a token.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn update(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
+    let args =
+        args![token.id, token.name, token.name_fold, token.state, token.updated_at, token.expires_at, token.revoked_at];
+    conn.run(&UPDATE, args).await.map(|_| ())
+}
+
+/// How many tokens of this kind an owner has that are neither revoked nor expired: neither by themselves nor, being
+/// made at or before `oldest`, by the org's longest lifetime.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn count_live(conn: &mut Conn<'_>, owner: Uuid, kind: TokenKind, now: Millis, oldest: Millis) -> Result<i64> {
+    Ok(conn.one::<Number>(&COUNT_LIVE, args![owner, kind, now, oldest]).await?.map_or(0, |number| number.value))
+}
+
+/// An owner's tokens that are not revoked, after this id.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn live_of(conn: &mut Conn<'_>, owner: Uuid, after: Uuid, limit: i64) -> Result<Vec<Token>> {
+    conn.all(&LIVE_OF_OWNER, args![owner, after, limit]).await
+}
+
+/// Notes a use; an earlier one than is known changes nothing.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn used(conn: &mut Conn<'_>, token: Uuid, at: Millis, address: &str) -> Result<()> {
+    conn.run(&USED, args![token, at, address]).await.map(|_| ())
+}
+
+/// Adds a secret.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn insert_secret(conn: &mut Conn<'_>, secret: &Secret) -> Result<()> {
+    conn.insert(&INSERT_SECRET, secret).await
+}
+
+/// The secret of this digest, good or not.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn secret(conn: &mut Conn<'_>, digest: &Digest) -> Result<Option<Secret>> {
+    conn.one(&SECRET_BY_DIGEST, args![*digest]).await
+}
+
+/// A token's secrets that are good at `now`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn secrets(conn: &mut Conn<'_>, token: Uuid, now: Millis) -> Result<Vec<Secret>> {
+    conn.all(&SECRETS, args![token, now]).await
+}
+
+/// The good secrets of the org's tokens from one id to another.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn secrets_between(conn: &mut Conn<'_>, org: Uuid, ids: (Uuid, Uuid), now: Millis) -> Result<Vec<Secret>> {
+    conn.all(&SECRETS_BETWEEN, args![org, ids.0, ids.1, now]).await
+}
+
+/// How an owner's tokens that are not revoked are used.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnerUse {
+    /// The account.
+    pub owner_id: Uuid,
+    /// When one of them was last used; 0 if none ever was.
+    pub last_used_at: Millis,
+    /// How many there are.
+    pub tokens: i64,
+}
+
+row!(OwnerUse: "" { owner_id, last_used_at, tokens });
+
+/// The use of the tokens of accounts from one id to another.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn use_between(conn: &mut Conn<'_>, ids: (Uuid, Uuid)) -> Result<Vec<OwnerUse>> {
+    conn.all(&USE_BETWEEN, args![ids.0, ids.1]).await
+}
+
+/// Ends a token's secrets at `until`, those that are good longer; what was sealed of them is wiped.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn end_secrets(conn: &mut Conn<'_>, token: Uuid, until: Millis) -> Result<u64> {
+    conn.run(&END_SECRETS, args![token, until, Vec::<u8>::new()]).await
+}
+
+/// Ends one secret at `until`, if it is good longer.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn end_secret(conn: &mut Conn<'_>, digest: &Digest, until: Millis) -> Result<u64> {
+    conn.run(&END_SECRET, args![*digest, until]).await
+}
