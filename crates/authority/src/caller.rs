@@ -1,0 +1,154 @@
+//! Who is calling: as they were on arrival, and as they are in the transaction that changes something.
+
+use std::net::IpAddr;
+
+use tokenhouse_model::access::Act;
+use tokenhouse_model::decide::Ask;
+use tokenhouse_model::event::Actor;
+use tokenhouse_model::secret::Digest;
+use tokenhouse_model::{Account, Done, Error, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_store::{Conn, Tx};
+
+use crate::once::Outcome;
+use crate::{Ctx, once, verify};
+
+/// Who is calling, as decided when the request arrived. Reading stands on it; changes decide again.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub(crate) digest: Digest,
+    pub(crate) surface: Surface,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) request_id: String,
+    pub(crate) once: Option<Once>,
+    /// The token that was presented.
+    pub token: Token,
+    /// Its owner; `None` for an org token.
+    pub account: Option<Account>,
+    /// The org in which it acts.
+    pub org: Org,
+    /// The org's rules.
+    pub policy: Policy,
+    /// The effective permissions: the token's scopes of what its owner holds.
+    pub effective: PermissionSet,
+}
+
+/// An `Idempotency-Key` and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// The key as sent.
+    pub key: String,
+    /// What was asked: method and path as resolved, no query.
+    pub operation: String,
+    /// SHA-256 of the request's body.
+    pub body: [u8; 32],
+}
+
+/// The longest idempotency key, in bytes.
+pub const LONGEST_KEY: usize = 128;
+
+impl Once {
+    /// Checks a key.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn check(key: &str) -> Result<()> {
+        if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let why = format_args!("must be 1 to {LONGEST_KEY} visible ASCII characters");
+            return Err(Error::invalid("Idempotency-Key", why));
+        }
+        Ok(())
+    }
+}
+
+impl Caller {
+    /// The id of the account that acts; nil for an org token.
+    pub fn account_id(&self) -> Uuid {
+        self.token.owner_id
+    }
+
+    /// The same caller with an idempotency key.
+    #[must_use]
+    pub fn once(mut self, once: Once) -> Self {
+        self.once = Some(once);
+        self
+    }
+
+    /// Refuses a caller whose effective permissions do not allow an act.
+    pub(crate) fn may(&self, act: Act) -> Result<()> {
+        act.check(&self.effective)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor {
+            account: self.token.owner_id,
+            token: self.token.id,
+            address: self.address.map(|address| address.to_string()).unwrap_or_default(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+/// A caller as he is in this very transaction.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) actor: Actor,
+    pub(crate) surface: Surface,
+    pub(crate) token: Token,
+    pub(crate) org: Org,
+    pub(crate) policy: Policy,
+    pub(crate) effective: PermissionSet,
+}
+
+impl Fresh {
+    /// The id of the account that acts; nil for an org token.
+    pub(crate) fn account_id(&self) -> Uuid {
+        self.token.owner_id
+    }
+
+    pub(crate) fn may(&self, act: Act) -> Result<()> {
+        act.check(&self.effective)
+    }
+}
+
+/// Decides the caller again from the rows as they are now: a credential that died on the way changes nothing.
+async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Fresh> {
+    let ask = Ask::on(caller.surface, caller.address);
+    let joined = verify::read(conn, &caller.digest, now).await?;
+    let decided = verify::decide_again(ctx, joined, &ask, now).map_err(Error::credential)?;
+    Ok(Fresh {
+        actor: caller.actor(),
+        surface: caller.surface,
+        token: decided.token,
+        org: decided.org,
+        policy: decided.policy,
+        effective: decided.effective,
+    })
+}
+
+/// Runs a change: decides the caller again, answers from what is kept under his idempotency key if he repeats
+/// himself, else runs the operation and keeps its outcome.
+pub(crate) async fn change<F>(ctx: &std::sync::Arc<Ctx>, caller: &Caller, operation: F) -> Result<Done<Outcome>>
+where
+    F: AsyncFn(&mut Tx<'_>, &Fresh) -> Result<Outcome> + Send + 'static,
+{
+    let (ctx_then, caller_then) = (ctx.clone(), caller.clone());
+    let done = ctx.store.write(async move |tx: &mut Tx<'_>| {
+        let now = tx.now();
+        let fresh = fresh(tx.conn(), &ctx_then, &caller_then, now).await?;
+        let Some(once) = &caller_then.once else {
+            return operation(tx, &fresh).await.map(|outcome| (outcome, None));
+        };
+        let data_key = ctx_then.store.data_key(&fresh.org)?;
+        let id = once::id(&fresh, once);
+        if let Some((outcome, receipt)) = once::repeat(tx.conn(), &data_key, &fresh, &id, once, now).await? {
+            return Ok((outcome, Some(receipt)));
+        }
+        let outcome = operation(tx, &fresh).await?;
+        let position = tx.position();
+        once::keep(tx.conn(), &data_key, &ctx_then.random, &fresh, id, once, &outcome, position, now).await?;
+        Ok((outcome, None))
+    });
+    let done = done.await?;
+    let (outcome, kept) = done.value;
+    Ok(Done { value: outcome, receipt: kept.unwrap_or(done.receipt) })
+}

@@ -1,0 +1,126 @@
+//! What happens beside the requests: uses are flushed, checkpoints written, old rows forgotten.
+
+use std::sync::Arc;
+
+use tokenhouse_model::policy::DAY;
+use tokenhouse_model::{Millis, Result, Uuid};
+use tokenhouse_store::usage::UsageDay;
+use tokenhouse_store::{Tx, once, tokens, usage};
+
+use crate::Ctx;
+use crate::verify::uses::{Key, Taken};
+
+/// Counters per transaction: small, so that a revocation never waits long behind them.
+const CHUNK: usize = 50;
+/// A token's last use is written only when it is so much newer than what the row says, in milliseconds.
+const NEWER: Millis = 60_000;
+/// Days for which use is kept.
+const USAGE_DAYS: i64 = 35;
+
+/// Waits until a flush is worth it before its time: a secret whose kept answer should go was used.
+pub async fn bell(ctx: &Ctx) {
+    ctx.verifier.uses.bell.notified().await;
+}
+
+/// Writes what was counted since the last time.
+///
+/// # Errors
+/// `unavailable`; the counts are kept for the next time.
+pub async fn flush_uses(ctx: &Arc<Ctx>) -> Result<()> {
+    let mut taken = ctx.verifier.uses.take();
+    while !taken.counts.is_empty() || !taken.fresh.is_empty() {
+        let counts = taken.counts.split_off(taken.counts.len().saturating_sub(CHUNK));
+        let fresh = taken.fresh.split_off(taken.fresh.len().saturating_sub(CHUNK));
+        let chunk = Arc::new(Taken { counts, fresh });
+        let writing = chunk.clone();
+        let written = ctx.store.write(async move |tx: &mut Tx<'_>| write(tx, &writing).await).await;
+        match written {
+            Ok(done) => done.value.into_iter().for_each(|(token, at)| ctx.verifier.uses.stored(token, at)),
+            Err(error) => {
+                ctx.verifier.uses.give_back(taken);
+                if let Ok(chunk) = Arc::try_unwrap(chunk) {
+                    ctx.verifier.uses.give_back(chunk);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<Vec<(Uuid, Millis)>> {
+    let mut stored = Vec::new();
+    for secret in &chunk.fresh {
+        once::purge_secret(tx.conn(), *secret).await?;
+    }
+    for (key, count) in &chunk.counts {
+        let (token_id, day, refused) = *key as Key;
+        let addresses: Vec<String> = count.addresses.iter().map(ToString::to_string).collect();
+        let row = UsageDay {
+            token_id,
+            day,
+            outcome: refused.map_or("good", |reason| reason.as_str()).to_owned(),
+            uses: count.uses,
+            last_at: count.last_at,
+            addresses: addresses.join(" "),
+        };
+        usage::add(tx.conn(), &row).await?;
+        if refused.is_some() {
+            continue;
+        }
+        let known = tokens::by_id(tx.conn(), token_id).await?.map_or(0, |token| token.last_used_at);
+        if known == 0 || count.last_at - known >= NEWER {
+            let address = count.last_address.map(|address| address.to_string()).unwrap_or_default();
+            tokens::used(tx.conn(), token_id, count.last_at, &address).await?;
+            stored.push((token_id, count.last_at));
+        }
+    }
+    Ok(stored)
+}
+
+/// Forgets kept answers that expired and use that is older than 35 days.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn forget(ctx: &Arc<Ctx>) -> Result<u64> {
+    let operation = async move |tx: &mut Tx<'_>| {
+        let now = tx.now();
+        let answers = once::forget(tx.conn(), now).await?;
+        Ok(answers + usage::forget_before(tx.conn(), now / DAY - USAGE_DAYS).await?)
+    };
+    ctx.store.write(operation).await.map(|done| done.value)
+}
+
+/// Writes a checkpoint to the journal if the ledger went on.
+///
+/// # Errors
+/// `unavailable`, `internal` where the journal can't be written.
+pub async fn checkpoint(ctx: &Ctx) -> Result<()> {
+    ctx.store.checkpoint().await
+}
+
+/// How this node is.
+#[derive(Debug)]
+pub struct Health {
+    /// Whether the database answered.
+    pub database: Result<()>,
+    /// Why the journal can't be written, while it can't: revocations stand in the database alone.
+    pub journal: Option<String>,
+}
+
+/// Looks how this node is.
+pub async fn health(ctx: &Ctx) -> Health {
+    let database = crate::verify::revision(ctx).await.map(|_| ());
+    Health { database, journal: ctx.store.journal_failure() }
+}
+
+/// Writes what is in memory and gives the connections back.
+pub async fn close(ctx: &Arc<Ctx>) {
+    if let Err(error) = flush_uses(ctx).await {
+        tracing::warn!(%error, "the last uses could not be written");
+    }
+    if let Err(error) = checkpoint(ctx).await {
+        tracing::warn!(%error, "the last checkpoint could not be written");
+    }
+    ctx.store.close().await;
+}

@@ -1,0 +1,58 @@
+//! The operations: everything that one can ask of Tokenhouse, exactly once, as free functions in noun modules.
+//!
+//! An operation decides and records inside one transaction of the writer: it decides its caller again from fresh rows,
+//! asks the rules of `model`, writes rows and ledger events, and answers with a receipt. `verify` answers whether a
+//! credential is good. Nothing here knows SQL, HTTP or sockets, and nothing of `store` is given on.
+
+pub mod accounts;
+pub mod caller;
+pub mod groups;
+pub mod housekeeping;
+pub mod install;
+pub mod ledger;
+mod once;
+pub mod orgs;
+pub mod passwords;
+pub mod policies;
+pub mod roles;
+pub mod sessions;
+pub mod tokens;
+pub mod verify;
+pub mod views;
+
+use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_store::Store;
+
+pub use caller::{Caller, Once};
+pub use once::Outcome;
+pub use tokenhouse_model as model;
+
+use passwords::Guard;
+use verify::Verifier;
+
+/// What every operation needs: rows, time, randomness, what verify remembers, and the bounds on password guessing.
+#[derive(Debug)]
+pub struct Ctx {
+    store: Store,
+    clock: Clock,
+    random: Random,
+    verifier: Verifier,
+    guard: Guard,
+}
+
+impl Ctx {
+    /// The context over an open store.
+    pub fn new(store: Store, clock: Clock, random: Random) -> Self {
+        Self { store, clock, random, verifier: Verifier::default(), guard: Guard::default() }
+    }
+
+    /// Now, in epoch milliseconds.
+    pub fn now(&self) -> tokenhouse_model::Millis {
+        self.clock.now()
+    }
+
+    /// Where random bytes come from.
+    pub fn random(&self) -> &Random {
+        &self.random
+    }
+}

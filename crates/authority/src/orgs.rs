@@ -1,0 +1,273 @@
+//! Orgs: the tenants of this installation.
+
+use std::sync::Arc;
+
+use tokenhouse_model::access::Act;
+use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
+use tokenhouse_model::cursor::{Listed, Page};
+use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
+use tokenhouse_model::org::OrgState;
+use tokenhouse_model::role::{self, Assignment, HolderKind};
+use tokenhouse_model::{
+    Account, Done, Error, Identity, Millis, NEVER, Org, PermissionSet, Result, SecretText, Uuid, grant, id, name,
+};
+use tokenhouse_store::{Tx, accounts, orgs, roles};
+
+use crate::caller::{Caller, change};
+use crate::{Ctx, Outcome, passwords};
+
+/// A new org.
+#[derive(Clone, Debug)]
+pub struct NewOrg {
+    /// Its name.
+    pub name: String,
+    /// The e-mail address of its first administrator.
+    pub admin: String,
+}
+
+/// The roles that an org's first administrator gets.
+const ADMINISTRATOR: &[&str] = &["administrator", "org_owner", "developer", "admin"];
+
+/// Makes an org and its first administrator. Its outcome's secret is the administrator's one-time password, where he
+/// is new to this installation.
+///
+/// # Errors
+/// `missing_permission`, `not_covered`, `invalid_field`, `duplicate`.
+pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewOrg) -> Result<Done<Outcome>> {
+    let draft = draft(ctx, &new).await?;
+    let ctx_then = ctx.clone();
+    change(ctx, caller, async move |tx, fresh| {
+        fresh.may(Act::ManageOrgs)?;
+        let gained = administrator();
+        grant::cover(&fresh.effective, &gained, &gained)?;
+        establish(tx, &ctx_then, &fresh.actor, &draft, ADMINISTRATOR).await
+    })
+    .await
+}
+
+/// What an org's first administrator holds.
+fn administrator() -> PermissionSet {
+    let mut set = PermissionSet::whole(role::Namespace::Wavefront);
+    for builtin in ADMINISTRATOR.iter().filter_map(|name| role::builtin(name)) {
+        set.extend(&PermissionSet::of(builtin.permissions));
+    }
+    set
+}
+
+/// Everything random or slow about a new org, made before the transaction, which may run more than once.
+pub(crate) struct Draft {
+    name: String,
+    admin: String,
+    org: Uuid,
+    identity: Uuid,
+    account: Uuid,
+    password: SecretText,
+    hash: PasswordHash,
+}
+
+pub(crate) async fn draft(ctx: &Ctx, new: &NewOrg) -> Result<Draft> {
+    name::check("name", &new.name, name::NAME)?;
+    let admin = name::email("admin", &new.admin)?;
+    let password = passwords::make(ctx);
+    let now = ctx.now();
+    Ok(Draft {
+        name: new.name.trim().to_owned(),
+        admin,
+        org: id::new(now, &ctx.random),
+        identity: id::new(now, &ctx.random),
+        account: id::new(now, &ctx.random),
+        hash: passwords::hash(ctx, password.clone()).await?,
+        password,
+    })
+}
+
+/// Writes an org with its first administrator, who holds these roles and every wavefront permission.
+pub(crate) async fn establish(
+    tx: &mut Tx<'_>,
+    ctx: &Ctx,
+    actor: &Actor,
+    draft: &Draft,
+    given: &[&str],
+) -> Result<Outcome> {
+    let now = tx.now();
+    let name_fold = name::fold(&draft.name);
+    if orgs::by_name(tx.conn(), &name_fold).await?.is_some() {
+        return Err(Error::duplicate("an org"));
+    }
+    let org = Org {
+        id: draft.org,
+        name: draft.name.clone(),
+        name_fold,
+        state: OrgState::Active,
+        onboarded: false,
+        data_key: ctx.store.make_data_key(draft.org)?,
+        created_at: now,
+        updated_at: now,
+    };
+    orgs::insert(tx.conn(), &org).await?;
+    let (identity, password) = match accounts::identity_by_login(tx.conn(), &draft.admin).await? {
+        Some(known) => (known.id, None),
+        None => {
+            accounts::insert_identity(
+                tx.conn(),
+                &person(draft.identity, &draft.admin, draft.hash.clone(), org.id, now),
+            )
+            .await?;
+            (draft.identity, Some(draft.password.clone()))
+        }
+    };
+    let account = Account {
+        id: draft.account,
+        org_id: org.id,
+        identity_id: identity,
+        kind: AccountKind::User,
+        identifier: draft.admin.clone(),
+        identifier_fold: draft.admin.clone(),
+        description: String::new(),
+        state: AccountState::Active,
+        created_at: now,
+        created_by: actor.account,
+        updated_at: now,
+        tombstone: Uuid::nil(),
+    };
+    accounts::insert(tx.conn(), &account).await?;
+    for builtin in given.iter().filter_map(|name| role::builtin(name)) {
+        let assignment = Assignment {
+            holder_id: account.id,
+            holder_kind: HolderKind::Account,
+            role_id: builtin.id(),
+            org_id: org.id,
+            expires_at: NEVER,
+            created_at: now,
+        };
+        roles::assign(tx.conn(), &assignment).await?;
+    }
+    for permission in PermissionSet::whole(role::Namespace::Wavefront).iter() {
+        let grant = role::Grant {
+            holder_id: account.id,
+            holder_kind: HolderKind::Account,
+            permission: permission.to_owned(),
+            org_id: org.id,
+            expires_at: NEVER,
+            created_at: now,
+        };
+        roles::grant(tx.conn(), &grant).await?;
+    }
+    tx.record(actor, Event::new(EventKind::OrgCreated, org.id, org.id).with("name", org.name.as_str()));
+    let created = Event::new(EventKind::AccountCreated, org.id, account.id)
+        .with("identifier", account.identifier.as_str())
+        .with("kind", account.kind.as_str())
+        .with("roles", given.iter().map(|name| serde_json::Value::from(*name)).collect::<Vec<_>>());
+    tx.record(actor, created);
+    Ok(Outcome { with: account.id, secret: password, ..Outcome::of(org.id) })
+}
+
+pub(crate) fn person(id: Uuid, login: &str, password: PasswordHash, default_org: Uuid, now: Millis) -> Identity {
+    Identity {
+        id,
+        kind: IdentityKind::Person,
+        login: login.to_owned(),
+        login_fold: name::fold(login),
+        password,
+        default_org,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The orgs that the caller may see: all for an operator, else his own.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Org>> {
+    if !Act::ManageOrgs.allowed(&caller.effective) {
+        let own = Some(caller.org.clone()).filter(|org| org.id > page.cursor.after);
+        return Ok(Listed { items: own.into_iter().collect(), next: None });
+    }
+    let mut reader = ctx.store.read().await?;
+    let orgs = orgs::list(&mut reader.conn(), page.cursor.after, i64::from(page.limit) + 1).await?;
+    Ok(page.cut(orgs, |org| org.id))
+}
+
+/// One org: the caller's own, or any for an operator.
+///
+/// # Errors
+/// `not_found`.
+pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Org> {
+    if id != caller.org.id && !Act::ManageOrgs.allowed(&caller.effective) {
+        return Err(Error::not_found("org"));
+    }
+    let mut reader = ctx.store.read().await?;
+    orgs::by_id(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("org"))
+}
+
+/// Renames an org.
+///
+/// # Errors
+/// `missing_permission`, `not_found`, `invalid_field`, `duplicate`.
+pub async fn rename(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, to: String) -> Result<Done<Outcome>> {
+    name::check("name", &to, name::NAME)?;
+    alter(ctx, caller, id, async move |tx, mut org| {
+        let name_fold = name::fold(&to);
+        if orgs::by_name(tx.conn(), &name_fold).await?.is_some_and(|other| other.id != org.id) {
+            return Err(Error::duplicate("an org"));
+        }
+        let event = Event::new(EventKind::OrgRenamed, org.id, org.id).with("from", org.name).with("name", to.trim());
+        org.name = to.trim().to_owned();
+        org.name_fold = name_fold;
+        Ok((org, Some(event)))
+    })
+    .await
+}
+
+/// Stops every credential of an org. The caller's own org is refused: who would resume it?
+///
+/// # Errors
+/// `missing_permission`, `not_found`, `unlawful_state`.
+pub async fn suspend(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    if id == caller.org.id {
+        return Err(Error::state("you can't suspend the org that your own credential belongs to"));
+    }
+    alter(ctx, caller, id, async |_, org| {
+        let event = Event::new(EventKind::OrgSuspended, org.id, org.id).removing(Removal::Org { id: org.id });
+        Ok(switch(org, OrgState::Suspended, event))
+    })
+    .await
+}
+
+/// Lets an org's credentials work again.
+///
+/// # Errors
+/// `missing_permission`, `not_found`.
+pub async fn resume(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    alter(ctx, caller, id, async |_, org| {
+        let event = Event::new(EventKind::OrgResumed, org.id, org.id);
+        Ok(switch(org, OrgState::Active, event))
+    })
+    .await
+}
+
+/// Switching to the state that it is in changes nothing and is no event.
+fn switch(mut org: Org, state: OrgState, event: Event) -> (Org, Option<Event>) {
+    let changed = org.state != state;
+    org.state = state;
+    (org, changed.then_some(event))
+}
+
+async fn alter<F>(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, alteration: F) -> Result<Done<Outcome>>
+where
+    F: AsyncFn(&mut Tx<'_>, Org) -> Result<(Org, Option<Event>)> + Send + 'static,
+{
+    change(ctx, caller, async move |tx, fresh| {
+        fresh.may(Act::ManageOrgs)?;
+        let org = orgs::by_id(tx.conn(), id).await?.ok_or_else(|| Error::not_found("org"))?;
+        let (mut org, event) = alteration(tx, org).await?;
+        if let Some(event) = event {
+            org.updated_at = tx.now();
+            orgs::update(tx.conn(), &org).await?;
+            tx.record(&fresh.actor, event);
+        }
+        Ok(Outcome::of(id))
+    })
+    .await
+}

@@ -1,0 +1,35 @@
+//! How a token ends.
+
+use tokenhouse_model::event::Removal;
+use tokenhouse_model::{Millis, Result, Secret, Token, TokenState, Uuid};
+use tokenhouse_store::{Tx, once, tokens};
+
+/// Revokes a token within a transaction: its secrets prove nothing any more, what was sealed of them is wiped. The
+/// caller records the event.
+pub(crate) async fn revoke(tx: &mut Tx<'_>, mut token: Token) -> Result<()> {
+    let now = tx.now();
+    token.state = TokenState::Revoked;
+    token.revoked_at = now;
+    token.updated_at = now;
+    tokens::update(tx.conn(), &token).await?;
+    tokens::end_secrets(tx.conn(), token.id, now).await?;
+    once::purge_token(tx.conn(), token.id).await?;
+    Ok(())
+}
+
+/// That these secrets prove nothing from `until` on.
+pub(crate) fn dead(secrets: &[Secret], until: Millis) -> Vec<Removal> {
+    let digest =
+        |secret: &Secret| secret.digest.0.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    secrets
+        .iter()
+        .map(|secret| Removal::Secret { digest: digest(secret), until: until.min(secret.good_until) })
+        .collect()
+}
+
+/// What a revoked token's event takes away.
+pub(crate) fn removals(id: Uuid, secrets: &[Secret], now: Millis) -> Vec<Removal> {
+    let mut removals = dead(secrets, now);
+    removals.push(Removal::Token { id });
+    removals
+}

@@ -1,0 +1,275 @@
+//! Tokens: seeing and changing them. Making them and their secrets is in [`issue`] and [`rotate`].
+
+pub(crate) mod ending;
+mod issue;
+mod rotate;
+
+use std::sync::Arc;
+
+use tokenhouse_model::access::Act;
+use tokenhouse_model::cursor::{Listed, Page};
+use tokenhouse_model::event::{Event, EventKind, Removal};
+use tokenhouse_model::moves::{self, Move};
+use tokenhouse_model::{
+    Done, Error, Millis, NEVER, PermissionSet, Result, Scopes, Token, TokenKind, TokenState, Uuid, grant, name,
+};
+use tokenhouse_store::{Conn, Tx, tokens, usage};
+
+pub use issue::{Ends, Issue, issue};
+pub(crate) use issue::{Proof, draft, mint};
+pub use rotate::{Rotate, rotate};
+
+use crate::caller::{Caller, Fresh, change};
+use crate::views::{self, TokenView};
+use crate::{Ctx, Outcome, accounts};
+
+/// What a list of tokens is narrowed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Only of this account.
+    pub owner: Option<Uuid>,
+    /// Only of this kind.
+    pub kind: Option<TokenKind>,
+    /// Only in this stored state.
+    pub state: Option<TokenState>,
+}
+
+/// Tokens: one's own, or with the permission all of the org.
+///
+/// # Errors
+/// `missing_permission` for another's.
+pub async fn list(ctx: &Ctx, caller: &Caller, filter: Filter, page: Page) -> Result<Listed<TokenView>> {
+    let everyones = Act::SeeTokens.allowed(&caller.effective);
+    let owner = match filter.owner {
+        Some(owner) if owner == caller.account_id() || everyones => Some(owner),
+        Some(_) => return Err(caller.may(Act::SeeTokens).err().unwrap_or_else(|| Error::not_found("account"))),
+        None if everyones => None,
+        None => Some(caller.account_id()),
+    };
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    if let Some(owner) = owner {
+        // An id from elsewhere shows nothing of elsewhere.
+        accounts::of_org(&mut conn, caller.org.id, owner).await?;
+    }
+    let stored = tokens::Filter { owner, kind: filter.kind, state: filter.state };
+    let limit = i64::from(page.limit) + 1;
+    let listed = tokens::list(&mut conn, caller.org.id, stored, page.cursor.after, limit).await?;
+    views::tokens(&mut conn, caller.org.id, &caller.policy, page.cut(listed, |token| token.id), ctx.now()).await
+}
+
+/// One token: one's own, or with the permission any of the org.
+///
+/// # Errors
+/// `not_found`, also for another's that one may not see.
+pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
+    let token = visible(&mut ctx.store.read().await?.conn(), caller, id).await?;
+    let page = views::one(token);
+    let mut reader = ctx.store.read().await?;
+    views::single(views::tokens(&mut reader.conn(), caller.org.id, &caller.policy, page, ctx.now()).await?, "token")
+}
+
+async fn visible(conn: &mut Conn<'_>, caller: &Caller, id: Uuid) -> Result<Token> {
+    let token = of_org(conn, caller.org.id, id).await?;
+    if token.owner_id != caller.account_id() && !Act::SeeTokens.allowed(&caller.effective) {
+        return Err(Error::not_found("token"));
+    }
+    Ok(token)
+}
+
+/// A day's use of a token.
+#[derive(Clone, Debug)]
+pub struct DayOfUse {
+    /// Days since the epoch, UTC.
+    pub day: i64,
+    /// `good`, or the reason of a refusal.
+    pub outcome: String,
+    /// How often.
+    pub uses: i64,
+    /// When last, in epoch milliseconds.
+    pub last_at: Millis,
+    /// From where, at most eight.
+    pub addresses: Vec<String>,
+}
+
+/// How a token was used, day by day, as far as that was flushed.
+///
+/// # Errors
+/// `not_found`.
+pub async fn use_by_day(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Vec<DayOfUse>> {
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    visible(&mut conn, caller, id).await?;
+    let days = usage::of_token(&mut conn, id).await?;
+    let split = |text: String| text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    Ok(days
+        .into_iter()
+        .map(|day| DayOfUse {
+            day: day.day,
+            outcome: day.outcome,
+            uses: day.uses,
+            last_at: day.last_at,
+            addresses: split(day.addresses),
+        })
+        .collect())
+}
+
+async fn of_org(conn: &mut Conn<'_>, org: Uuid, id: Uuid) -> Result<Token> {
+    let token = tokens::by_id(conn, id).await?;
+    token.filter(|token| token.org_id == org).ok_or_else(|| Error::not_found("token"))
+}
+
+/// The token that is to be changed, if the caller may and its state allows the move.
+async fn movable(tx: &mut Tx<'_>, fresh: &Fresh, id: Uuid, wanted: Move) -> Result<Token> {
+    let token = of_org(tx.conn(), fresh.org.id, id).await?;
+    let own = !token.owner_id.is_nil() && token.owner_id == fresh.account_id();
+    if !own && !Act::SeeTokens.allowed(&fresh.effective) {
+        return Err(Error::not_found("token"));
+    }
+    if !own {
+        fresh.may(Act::ManageTokens)?;
+    }
+    moves::check(token.kind, token.standing(&fresh.policy, tx.now()), wanted)?;
+    Ok(token)
+}
+
+/// What a token's owner holds, of which the token carries its scopes.
+async fn owner_holds(tx: &mut Tx<'_>, token: &Token) -> Result<PermissionSet> {
+    let holder = if token.owner_id.is_nil() { token.id } else { token.owner_id };
+    accounts::held(tx, holder).await
+}
+
+/// Whether the caller could issue what this token is: who prolongs or re-awakens a token or takes a new secret of it
+/// gains that.
+async fn covers(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
+    if token.id == fresh.token.id {
+        return Ok(());
+    }
+    let held = owner_holds(tx, token).await?;
+    if token.owner_id == fresh.account_id() && token.scopes == Scopes::All && fresh.token.scopes != Scopes::All {
+        return Err(Error::forbidden("a token with limited scopes can't do that to one with all scopes"));
+    }
+    grant::cover(&fresh.effective, &token.scopes.of(&held), &held)
+}
+
+/// What is to change of a token.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// Its name; `None` leaves it.
+    pub name: Option<String>,
+    /// Its end in epoch milliseconds, `NEVER` for none; `None` leaves it.
+    pub expires_at: Option<Millis>,
+}
+
+/// Renames a token, changes when it ends, or both at once. A later end is as good as a new token, so it needs what
+/// issuing needs.
+///
+/// # Errors
+/// `not_found`, `missing_permission`, `not_covered`, `invalid_field`, `unlawful_state`.
+pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, update: Update) -> Result<Done<Outcome>> {
+    if let Some(text) = &update.name {
+        name::check_optional("name", text, name::NAME)?;
+    }
+    change(ctx, caller, async move |tx, fresh| {
+        let wanted = if update.expires_at.is_some() { Move::ChangeExpiry } else { Move::Rename };
+        let mut token = movable(tx, fresh, id, wanted).await?;
+        let now = tx.now();
+        let mut events = Vec::new();
+        if let Some(text) = update.name.as_ref().filter(|text| **text != token.name) {
+            let event = Event::new(EventKind::TokenRenamed, token.org_id, token.id);
+            events.push(event.with("from", token.name.as_str()).with("name", text.as_str()));
+            token.name.clone_from(text);
+            token.name_fold = name::fold(text);
+        }
+        if let Some(at) = update.expires_at.filter(|at| *at != token.expires_at) {
+            events.push(new_end(tx, fresh, &token, at, now).await?);
+            token.expires_at = at;
+        }
+        if !events.is_empty() {
+            token.updated_at = now;
+            tokens::update(tx.conn(), &token).await?;
+            events.into_iter().for_each(|event| tx.record(&fresh.actor, event));
+        }
+        Ok(Outcome::of(token.id))
+    })
+    .await
+}
+
+async fn new_end(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token, at: Millis, now: Millis) -> Result<Event> {
+    if at <= now {
+        return Err(Error::invalid("expires_at", "must be in the future; to end a token now, revoke it"));
+    }
+    issue::within_policy(&fresh.policy, token.kind, token.created_at, at)?;
+    let event = Event::new(EventKind::TokenExpiryChanged, token.org_id, token.id);
+    let event = if token.expires_at == NEVER { event } else { event.with("from", token.expires_at) };
+    let event = if at == NEVER { event } else { event.with("expires_at", at) };
+    if at < token.expires_at {
+        return Ok(event.removing(Removal::TokenEnds { id: token.id, at }));
+    }
+    if token.owner_id == fresh.account_id() {
+        fresh.may(Act::IssueOwn)?;
+    }
+    covers(tx, fresh, token).await?;
+    Ok(event)
+}
+
+/// Switches a token off.
+///
+/// # Errors
+/// `not_found`, `missing_permission`, `unlawful_state`.
+pub async fn deactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    change(ctx, caller, async move |tx, fresh| {
+        let token = movable(tx, fresh, id, Move::Deactivate).await?;
+        let event = Event::new(EventKind::TokenDeactivated, token.org_id, token.id);
+        switch(tx, fresh, token, TokenState::Inactive, event.removing(Removal::TokenInactive { id })).await
+    })
+    .await
+}
+
+/// Switches a token on again.
+///
+/// # Errors
+/// `not_found`, `missing_permission`, `not_covered`, `unlawful_state`.
+pub async fn reactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    change(ctx, caller, async move |tx, fresh| {
+        let token = movable(tx, fresh, id, Move::Reactivate).await?;
+        covers(tx, fresh, &token).await?;
+        let event = Event::new(EventKind::TokenReactivated, token.org_id, token.id);
+        switch(tx, fresh, token, TokenState::Active, event).await
+    })
+    .await
+}
+
+async fn switch(tx: &mut Tx<'_>, fresh: &Fresh, mut token: Token, to: TokenState, event: Event) -> Result<Outcome> {
+    let id = token.id;
+    if token.state != to {
+        token.state = to;
+        token.updated_at = tx.now();
+        tokens::update(tx.conn(), &token).await?;
+        tx.record(&fresh.actor, event);
+    }
+    Ok(Outcome::of(id))
+}
+
+/// Ends a token for good. Repeating it changes nothing.
+///
+/// # Errors
+/// `not_found`, `missing_permission`.
+pub async fn revoke(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    change(ctx, caller, async move |tx, fresh| {
+        let token = movable(tx, fresh, id, Move::Revoke).await?;
+        if token.state != TokenState::Revoked {
+            let now = tx.now();
+            let secrets = tokens::secrets(tx.conn(), token.id, now).await?;
+            let event = Event::new(EventKind::TokenRevoked, token.org_id, token.id)
+                .with("kind", token.kind.as_str())
+                .with("owner", token.owner_id.to_string())
+                .with("name", token.name.as_str())
+                .removing_all(ending::removals(token.id, &secrets, now));
+            ending::revoke(tx, token).await?;
+            tx.record(&fresh.actor, event);
+        }
+        Ok(Outcome::of(id))
+    })
+    .await
+}
