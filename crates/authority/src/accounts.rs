@@ -162,15 +162,14 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<AccountView> {
     views::single(views::accounts(&mut conn, views::one(account), ctx.now()).await?, "account")
 }
 
-/// An account as it was last, deleted or not: for the answer to whoever changed it.
+/// An account as it is now, for the answer to whoever just changed it: that he may was decided with the change.
 ///
 /// # Errors
 /// `not_found`.
-pub async fn last_seen(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<AccountView> {
+pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<AccountView> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    let account = accounts::by_id(&mut conn, id).await?.filter(|account| account.org_id == caller.org.id);
-    let account = account.ok_or_else(|| Error::not_found("account"))?;
+    let account = accounts::by_id(&mut conn, id).await?.ok_or_else(|| Error::not_found("account"))?;
     views::single(views::accounts(&mut conn, views::one(account), ctx.now()).await?, "account")
 }
 

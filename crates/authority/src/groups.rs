@@ -109,6 +109,17 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<GroupView> {
     views::single(views::groups(&mut conn, views::one(group), ctx.now()).await?, "group")
 }
 
+/// A group as it is now, for the answer to whoever just changed it: that he may was decided with the change.
+///
+/// # Errors
+/// `not_found`.
+pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<GroupView> {
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    let group = groups::by_id(&mut conn, id).await?.ok_or_else(|| Error::not_found("group"))?;
+    views::single(views::groups(&mut conn, views::one(group), ctx.now()).await?, "group")
+}
+
 /// A group's members.
 ///
 /// # Errors

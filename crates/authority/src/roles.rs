@@ -100,6 +100,14 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Role> {
     of_org(&mut ctx.store.read().await?.conn(), caller.org.id, id).await
 }
 
+/// A custom role as it is now, for the answer to whoever just changed it: that he may was decided with the change.
+///
+/// # Errors
+/// `not_found`.
+pub async fn just_changed(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Role> {
+    of_org(&mut ctx.store.read().await?.conn(), caller.org.id, id).await
+}
+
 /// Makes a custom role. It gives nothing until it is assigned, and whoever assigns it must cover it.
 ///
 /// # Errors

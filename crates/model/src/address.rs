@@ -31,6 +31,7 @@ impl AddressRule {
             Ok(net) => net,
             Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| wrong())?),
         };
+        let net = unmapped(net);
         if net.trunc() != net {
             let meant = net.trunc();
             return Err(Error::invalid(
@@ -66,6 +67,15 @@ impl<'de> Deserialize<'de> for AddressRule {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// An IPv4 range in IPv6 clothes as what it is: addresses are undressed before they are compared, so rules must be too.
+fn unmapped(net: IpNet) -> IpNet {
+    let IpNet::V6(six) = net else { return net };
+    let (Some(four), Some(prefix)) = (six.addr().to_ipv4_mapped(), six.prefix_len().checked_sub(96)) else {
+        return net;
+    };
+    ipnet::Ipv4Net::new(four, prefix).map_or(net, IpNet::V4)
 }
 
 /// From where a token may be used: anywhere if there is no rule.
@@ -131,16 +141,18 @@ pub fn of_caller<'a>(
         return Some(peer);
     }
     let values: Vec<&str> = forwarded.into_iter().collect();
-    let mut seen = false;
-    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')).take(MOST_HOPS) {
-        seen = true;
-        let address = hop_address(hop)?.to_canonical();
-        if !trusted.allow(address) {
-            return Some(address);
+    let mut farthest = peer;
+    for (number, hop) in values.iter().rev().flat_map(|value| value.rsplit(',')).enumerate() {
+        farthest = hop_address(hop)?.to_canonical();
+        if !trusted.allow(farthest) {
+            return Some(farthest);
+        }
+        if number == MOST_HOPS {
+            return None;
         }
     }
-    // Only trusted hops, or no header at all: the proxy itself is the caller.
-    if seen { values.first().and_then(|v| v.split(',').next()).and_then(hop_address) } else { Some(peer) }
+    // Only trusted hops, or no header at all: the farthest of them is the caller itself.
+    Some(farthest)
 }
 
 /// One hop: an address, with a port or brackets as proxies write them, or a `Forwarded` element with `for=`.

@@ -56,6 +56,8 @@ pub fn fold(text: &str) -> String {
 pub fn email(field: &'static str, text: &str) -> Result<String> {
     check(field, text, IDENTIFIER)?;
     let folded = fold(text);
+    // Folding can lengthen a text.
+    check(field, &folded, IDENTIFIER)?;
     let valid = folded.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !folded.contains(char::is_whitespace)
     });

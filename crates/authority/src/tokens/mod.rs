@@ -69,6 +69,26 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
     views::single(views::tokens(&mut reader.conn(), caller.org.id, &caller.policy, page, ctx.now()).await?, "token")
 }
 
+/// Finds the token that a caller names: `self` is the one he came with.
+///
+/// # Errors
+/// `not_found`.
+pub fn find(caller: &Caller, text: &str) -> Result<Uuid> {
+    if text == "self" { Ok(caller.token.id) } else { tokenhouse_model::id::parse("token", text) }
+}
+
+/// A token as it is now, for the answer to whoever just changed it: that he may was decided with the change.
+///
+/// # Errors
+/// `not_found`.
+pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<TokenView> {
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    let token = tokens::by_id(&mut conn, id).await?.ok_or_else(|| Error::not_found("token"))?;
+    let (org, policy) = (token.org_id, tokenhouse_store::orgs::policy(&mut conn, token.org_id).await?);
+    views::single(views::tokens(&mut conn, org, &policy, views::one(token), ctx.now()).await?, "token")
+}
+
 async fn visible(conn: &mut Conn<'_>, caller: &Caller, id: Uuid) -> Result<Token> {
     let token = of_org(conn, caller.org.id, id).await?;
     if token.owner_id != caller.account_id() && !Act::SeeTokens.allowed(&caller.effective) {

@@ -61,6 +61,16 @@ pub enum Verdict {
     Refused(Reason),
 }
 
+impl Verdict {
+    /// `good`, or the reason of the refusal.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Good(_) => "good",
+            Self::Refused(reason) => reason.as_str(),
+        }
+    }
+}
+
 /// Reads everything about a digest. The caller sees to it that it is one snapshot.
 pub(crate) async fn read(conn: &mut Conn<'_>, digest: &Digest, now: Millis) -> Result<Option<Joined>> {
     let Some(secret) = tokens::secret(conn, digest).await? else { return Ok(None) };

@@ -1,0 +1,210 @@
+//! Extractors: who is calling, and what he sent.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::body::{Body as RawBody, Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use tokenhouse_authority::caller::{Caller, Once};
+use tokenhouse_authority::verify;
+use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, strip_bearer};
+use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
+
+use crate::problem::{Native, unsupported_media_type};
+use crate::record::Served;
+use crate::{App, problem};
+
+/// A dialect as a caller's way in.
+pub(crate) trait Door: Send + Sync + 'static {
+    /// Its surface.
+    const SURFACE: Surface;
+}
+
+/// The native door.
+#[derive(Debug)]
+pub(crate) struct NativeDoor;
+
+impl Door for NativeDoor {
+    const SURFACE: Surface = Surface::Native;
+}
+
+/// Who is calling.
+pub(crate) struct As<D>(pub(crate) Caller, pub(crate) PhantomData<D>);
+
+/// The header that carries a bare credential (wavefront.md 2).
+const X_AUTH_TOKEN: header::HeaderName = header::HeaderName::from_static("x-auth-token");
+
+impl<D: Door> FromRequestParts<App> for As<D> {
+    type Rejection = Native;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Native> {
+        let served = parts.extensions.get::<Served>().cloned();
+        match caller::<D>(parts, app, served.as_ref()).await {
+            Ok(caller) => Ok(Self(caller, PhantomData)),
+            Err(error) => {
+                if let Refusal::Credential(reason) = error.refusal() {
+                    app.metrics.refused(D::SURFACE, *reason);
+                }
+                Err(Native::new(error, served.as_ref()))
+            }
+        }
+    }
+}
+
+async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> Result<Caller, Error> {
+    let mut found = Vec::new();
+    for value in parts.headers.get_all(header::AUTHORIZATION) {
+        match parse_authorization(value.as_bytes())? {
+            Authorization::Bearer(credential) => found.push(credential),
+            Authorization::Basic(_) => return Err(Error::malformed("the Authorization header must be Bearer here")),
+        }
+    }
+    found.extend(parts.headers.get_all(X_AUTH_TOKEN).iter().map(|value| strip_bearer(value.as_bytes())));
+    let presented = only_one(found)?.ok_or_else(Error::no_credential)?;
+    let address = served.and_then(|served| served.address);
+    let request_id = served.map_or("", |served| served.id.as_str());
+    let caller = verify::caller(&app.ctx, &presented, D::SURFACE, address, request_id).await?;
+    if let Some(served) = served {
+        served.called_by(caller.account_id(), caller.token.id);
+    }
+    Ok(match parts.extensions.get::<Once>() {
+        Some(once) => caller.once(once.clone()),
+        None => caller,
+    })
+}
+
+/// A JSON body; an empty one is an empty object.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let served = request.extensions().get::<Served>().cloned();
+        let typed = request.headers().get(header::CONTENT_TYPE).cloned();
+        let refuse = |error| Native::new(error, served.as_ref()).into_response();
+        let bytes = read(request.into_body(), app.wire.body_limit).await.map_err(&refuse)?;
+        if bytes.is_empty() {
+            return serde_json::from_str("{}").map(Self).map_err(|error| refuse(unreadable(&error)));
+        }
+        // What browsers send across origins without asking first is anything but JSON.
+        let json = typed.is_some_and(|value| value.to_str().is_ok_and(is_json));
+        if !json {
+            return Err(unsupported_media_type(served.as_ref()));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| refuse(unreadable(&error)))
+    }
+}
+
+fn is_json(value: &str) -> bool {
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json")
+}
+
+async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
+    to_bytes(body, limit).await.map_err(|error| {
+        let message = format!("the body must have at most {limit} bytes");
+        Error::new(ErrorKind::TooLarge, Refusal::Plain, message).because(error)
+    })
+}
+
+/// What is wrong with JSON, without repeating strings that the caller sent: they may be secrets.
+fn unreadable(error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    let Some((before, rest)) = text.split_once(": string \"") else { return Error::malformed(text) };
+    let after = rest.rsplit_once('"').map_or("", |(_, after)| after);
+    Error::malformed(format!("{before}: a string{after}"))
+}
+
+/// Query parameters; unknown ones are refused, because a misspelt filter shows too much.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Native;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
+        let served = parts.extensions.get::<Served>().cloned();
+        let parsed = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        parsed.map(|axum::extract::Query(query)| Self(query)).map_err(|rejection| {
+            let error = Error::malformed("the query can't be read").because(rejection.body_text());
+            Native::new(error, served.as_ref())
+        })
+    }
+}
+
+/// Path parameters, decoded once.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Native;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Native> {
+        let served = parts.extensions.get::<Served>().cloned();
+        let parsed = axum::extract::Path::<T>::from_request_parts(parts, app).await;
+        parsed.map(|axum::extract::Path(path)| Self(path)).map_err(|rejection| {
+            let error = Error::malformed("the path can't be read").because(rejection.body_text());
+            Native::new(error, served.as_ref())
+        })
+    }
+}
+
+/// A layer: reads the body of a change that carries an `Idempotency-Key` and notes what the key is bound to.
+pub(crate) async fn keep_once(State(app): State<App>, request: Request, next: Next) -> Response {
+    let changing = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let Some(key) = request.headers().get("idempotency-key").filter(|_| changing).cloned() else {
+        return next.run(request).await;
+    };
+    let served = request.extensions().get::<Served>().cloned();
+    match bind(&app, request, &key).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => Native::new(error, served.as_ref()).into_response(),
+    }
+}
+
+async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<Request, Error> {
+    let key = key.to_str().unwrap_or_default();
+    Once::check(key)?;
+    let (mut parts, body) = request.into_parts();
+    let bytes = read(body, app.wire.body_limit).await?;
+    let template = parts.extensions.get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
+    let operation = format!("{} {template}", parts.method);
+    let mut hash = Sha256::new();
+    for part in [parts.uri.path().as_bytes(), parts.uri.query().unwrap_or_default().as_bytes(), &bytes] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let once = Once { key: key.to_owned(), operation, body: hash.finalize().into() };
+    parts.extensions.insert(once);
+    Ok(Request::from_parts(parts, RawBody::from(bytes)))
+}
+
+/// A layer: answers a request that takes too long. What it began may still be carried out.
+pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let served = request.extensions().get::<Served>().cloned();
+    match tokio::time::timeout(app.wire.timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => problem::Native::new(Error::outcome_unknown(), served.as_ref()).into_response(),
+    }
+}
+
+/// The request, for operations that record it before anyone is known.
+pub(crate) struct Unknown(pub(crate) Arc<Served>);
+
+impl FromRequestParts<App> for Unknown {
+    type Rejection = Native;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
+        let served = parts.extensions.get::<Served>().cloned();
+        served.map(|served| Self(Arc::new(served))).ok_or_else(|| Error::internal("a request without a record").into())
+    }
+}

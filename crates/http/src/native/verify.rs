@@ -1,0 +1,102 @@
+//! `/v1/verify`
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use tokenhouse_authority::verify::{self, Question, Verdict};
+use tokenhouse_model::credential::Presented;
+use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
+use utoipa::ToSchema;
+
+use super::shapes::{somebody, time};
+use super::{Answer, Native, found};
+use crate::House;
+use crate::extract::{As, Body};
+use crate::metrics::Metrics;
+use crate::problem::Reply;
+
+/// A question about somebody's credential.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyRequest {
+    /// The credential that was presented.
+    #[schema(value_type = String)]
+    token: SecretText,
+    /// The permission that it must carry.
+    permission: Option<String>,
+    /// The address of whoever presented it.
+    client_ip: Option<String>,
+    /// Where it is to be good; `verify` unless told.
+    surface: Option<String>,
+}
+
+/// The answer.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct VerifyAnswer {
+    /// Whether the credential is good for this, right now.
+    active: bool,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<Uuid>,
+    /// The owner's e-mail address or `sa::name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identifier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What it may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Vec<String>>,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl VerifyRequest {
+    fn question(self) -> Result<Question> {
+        let surface = self.surface.as_deref().map_or(Ok(Surface::Verify), Surface::parse)?;
+        let address = match self.client_ip {
+            Some(text) => Some(text.parse().map_err(|_| Error::invalid("client_ip", "must be an IP address"))?),
+            None => None,
+        };
+        if let Some(permission) = &self.permission {
+            tokenhouse_model::permission::check(permission)?;
+        }
+        let presented = Presented::new(self.token.expose().as_bytes());
+        Ok(Question { presented, surface, address, permission: self.permission })
+    }
+}
+
+/// Tells whether a credential is good for this, right now, and whose it is. Another org's is as good as unknown.
+#[utoipa::path(post, path = "/v1/verify", tag = "verify", request_body = VerifyRequest, responses((status = 200, description = "The verdict", body = VerifyAnswer)))]
+pub(super) async fn verify(
+    State(ctx): House,
+    State(metrics): State<std::sync::Arc<Metrics>>,
+    As(caller, _): Native,
+    Body(request): Body<VerifyRequest>,
+) -> Reply<Answer<VerifyAnswer>> {
+    let question = request.question()?;
+    let verdict = verify::ask(&ctx, &caller, &question).await?;
+    metrics.verdict(question.surface, verdict.outcome());
+    Ok(found(match verdict {
+        Verdict::Refused(reason) => VerifyAnswer { reason: Some(reason.as_str()), ..VerifyAnswer::default() },
+        Verdict::Good(good) => VerifyAnswer {
+            active: true,
+            reason: None,
+            org_id: Some(good.org.id),
+            account_id: somebody(good.token.owner_id),
+            identifier: good.account.map(|account| account.identifier),
+            token_id: Some(good.token.id),
+            kind: Some(good.token.kind.as_str()),
+            name: Some(good.token.name),
+            permissions: Some(good.effective.names()),
+            expires_at: time(good.ends_at),
+        },
+    }))
+}

@@ -1,0 +1,183 @@
+//! Errors as RFC 9457 problem documents: the one place where a kind becomes a status and words.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid};
+use utoipa::ToSchema;
+
+use crate::record::{Refused, Served};
+
+/// What is wrong, as RFC 9457 has it, with members of our own.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// A URI that names the kind of problem.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong here.
+    detail: String,
+    /// The kind as one word, for programs.
+    code: &'static str,
+    /// The request's id, by which the log line is found.
+    request_id: String,
+    /// The permission that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<String>,
+    /// The field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    /// The limit that is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<i64>,
+    /// The token that an idempotency key made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<Uuid>,
+    /// When to try again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u32>,
+}
+
+/// An error that becomes a response of the native API.
+#[derive(Debug)]
+pub(crate) struct Native {
+    error: Error,
+    request_id: String,
+}
+
+/// What handlers answer with.
+pub(crate) type Reply<T> = Result<T, Native>;
+
+impl Native {
+    pub(crate) fn new(error: Error, served: Option<&Served>) -> Self {
+        Self { error, request_id: served.map(|served| served.id.clone()).unwrap_or_default() }
+    }
+}
+
+impl From<Error> for Native {
+    fn from(error: Error) -> Self {
+        Self { error, request_id: String::new() }
+    }
+}
+
+/// Status, code and title of an error.
+fn words(error: &Error) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match (error.kind(), error.refusal()) {
+        (_, Refusal::TwoCredentials) => (S::BAD_REQUEST, "two_credentials", "Two different credentials"),
+        (_, Refusal::Field(_) | Refusal::TooLong(..)) => (S::BAD_REQUEST, "invalid_field", "A field is wrong"),
+        (_, Refusal::MissingPermission(_)) => (S::FORBIDDEN, "missing_permission", "A permission is missing"),
+        (_, Refusal::NotCovered(_)) => (S::FORBIDDEN, "not_covered", "Nobody can give what he does not hold"),
+        (_, Refusal::WrongKind(_)) => (S::FORBIDDEN, "wrong_kind", "The wrong kind of token"),
+        (_, Refusal::Duplicate(_)) => (S::CONFLICT, "duplicate", "There already"),
+        (_, Refusal::Limit(_)) => (S::CONFLICT, "limit_reached", "A limit is reached"),
+        (_, Refusal::State(_)) => (S::CONFLICT, "unlawful_state", "The state does not allow that"),
+        (_, Refusal::OnceMismatch) => {
+            (S::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The key was used with another request")
+        }
+        (_, Refusal::OnceGone(_)) => (S::CONFLICT, "idempotency_gone", "The answer was wiped"),
+        (ErrorKind::Invalid, _) => (S::BAD_REQUEST, "malformed", "The request can't be read"),
+        (ErrorKind::Unauthenticated, _) => (S::UNAUTHORIZED, "unauthenticated", "No good credential"),
+        (ErrorKind::Forbidden, _) => (S::FORBIDDEN, "forbidden", "Not allowed"),
+        (ErrorKind::NotFound, _) => (S::NOT_FOUND, "not_found", "Not there"),
+        (ErrorKind::Conflict, _) => (S::CONFLICT, "conflict", "A conflict"),
+        (ErrorKind::Unprocessable, _) => (S::UNPROCESSABLE_ENTITY, "unprocessable", "Can't be carried out"),
+        (ErrorKind::Limited, _) => (S::TOO_MANY_REQUESTS, "limited", "Too much too often"),
+        (ErrorKind::TooLarge, _) => (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+        (ErrorKind::Unavailable, _) => (S::SERVICE_UNAVAILABLE, "unavailable", "Not now"),
+        (ErrorKind::OutcomeUnknown, _) => (S::SERVICE_UNAVAILABLE, "outcome_unknown", "The outcome is unknown"),
+        (ErrorKind::Internal, _) => (S::INTERNAL_SERVER_ERROR, "internal", "Our fault"),
+    }
+}
+
+impl IntoResponse for Native {
+    fn into_response(self) -> Response {
+        let Self { error, request_id } = self;
+        let (status, code, title) = words(&error);
+        let mut problem =
+            Problem { detail: error.message().to_owned(), request_id, ..Problem::new(status, code, title) };
+        match error.refusal() {
+            Refusal::Field(field) => problem.field = Some(field),
+            Refusal::TooLong(field, limit) => {
+                problem.field = Some(field);
+                problem.limit = i64::try_from(*limit).ok();
+            }
+            Refusal::MissingPermission(permission) => problem.permission = Some(permission.to_string()),
+            Refusal::NotCovered(permission) => problem.permission = Some(permission.clone()),
+            Refusal::Limit(limit) => problem.limit = Some(*limit),
+            Refusal::OnceGone(token) => problem.token_id = *token,
+            Refusal::RetryAfter(seconds) => problem.retry_after_seconds = Some(*seconds),
+            _ => {}
+        }
+        let mut response = problem.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 6750 section 3: a request without a credential is told no error code.
+            let challenge = match error.refusal() {
+                Refusal::Credential(_) => "Bearer realm=\"tokenhouse\", error=\"invalid_token\"",
+                _ => "Bearer realm=\"tokenhouse\"",
+            };
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response.extensions_mut().insert(Refused(Arc::new(error)));
+        response
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        let kind = format!("https://tokenhouse.dev/problems/{code}");
+        Self { kind, title, status: status.as_u16(), code, ..Self::default() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn request_id(request: &Request) -> String {
+    request.extensions().get::<Served>().map(|served| served.id.clone()).unwrap_or_default()
+}
+
+/// What a path that nothing serves gets.
+pub(crate) async fn no_such_path(request: Request) -> Response {
+    let detail = "nothing is served at this path".to_owned();
+    let request_id = request_id(&request);
+    Problem { detail, request_id, ..Problem::new(StatusCode::NOT_FOUND, "not_found", "Not there") }.into_response()
+}
+
+/// What a method that a path does not know gets.
+pub(crate) async fn method_not_allowed(request: Request) -> Response {
+    let detail = "this path is served, but not with this method".to_owned();
+    let request_id = request_id(&request);
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method");
+    Problem { detail, request_id, ..problem }.into_response()
+}
+
+/// What a body of another type than JSON gets.
+pub(crate) fn unsupported_media_type(served: Option<&Served>) -> Response {
+    let detail = "the body must be application/json".to_owned();
+    let request_id = served.map(|served| served.id.clone()).unwrap_or_default();
+    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not this type");
+    Problem { detail, request_id, ..problem }.into_response()
+}
+
+/// What a request gets whose handler panicked. What it said may hold anything, so it is not told.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Native::from(Error::internal("a handler panicked")).into_response()
+}
