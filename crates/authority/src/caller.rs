@@ -9,8 +9,8 @@ use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Account, Done, Error, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::{Conn, Tx};
 
-use crate::once::Outcome;
-use crate::{Ctx, once, verify};
+use crate::once::{Outcome, Repeat};
+use crate::{Ctx, verify};
 
 /// Who is calling, as decided when the request arrived. Reading stands on it; changes decide again.
 #[derive(Clone, Debug)]
@@ -138,14 +138,12 @@ where
         let Some(once) = &caller_then.once else {
             return operation(tx, &fresh).await.map(|outcome| (outcome, None));
         };
-        let data_key = ctx_then.store.data_key(&fresh.org)?;
-        let id = once::id(&fresh, once);
-        if let Some((outcome, receipt)) = once::repeat(tx.conn(), &data_key, &fresh, &id, once, now).await? {
+        let repeat = Repeat::new(&fresh, once, ctx_then.store.data_key(&fresh.org)?, now);
+        if let Some((outcome, receipt)) = repeat.answer(tx.conn()).await? {
             return Ok((outcome, Some(receipt)));
         }
         let outcome = operation(tx, &fresh).await?;
-        let position = tx.position();
-        once::keep(tx.conn(), &data_key, &ctx_then.random, &fresh, id, once, &outcome, position, now).await?;
+        repeat.keep(tx, &ctx_then.random, &outcome).await?;
         Ok((outcome, None))
     });
     let done = done.await?;

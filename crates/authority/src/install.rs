@@ -7,7 +7,7 @@ use tokenhouse_model::{Error, Result, SecretText, Surface, TokenKind, Uuid};
 use tokenhouse_store::{Tx, accounts, orgs};
 
 use crate::orgs::{NewOrg, draft, establish};
-use crate::tokens::{self, Issue, Proof};
+use crate::tokens::{self, Issue, Mint, Proof};
 use crate::{Ctx, Outcome};
 
 /// The first administrator also runs the installation.
@@ -47,10 +47,17 @@ pub async fn install(ctx: &Arc<Ctx>, new: NewOrg) -> Result<Installed> {
             let made = establish(tx, &ctx_then, &actor, &org, FIRST).await?;
             let account = accounts::by_id(tx.conn(), made.with).await?.ok_or_else(|| Error::not_found("account"))?;
             let policy = tokenhouse_model::Policy::default();
-            let kind = TokenKind::User;
-            let first =
-                tokens::mint(tx, &Proof::System, &actor, &policy, Surface::Native, &account, kind, &issue, &token)
-                    .await?;
+            let mint = Mint {
+                proof: Proof::System,
+                actor: &actor,
+                policy: &policy,
+                surface: Surface::Native,
+                owner: &account,
+                kind: TokenKind::User,
+                ask: &issue,
+                draft: &token,
+            };
+            let first = tokens::mint(tx, mint).await?;
             Ok((made, account.identifier, first))
         })
         .await?;

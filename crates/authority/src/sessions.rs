@@ -10,7 +10,7 @@ use tokenhouse_model::{Done, Error, Result, SecretText, Surface, TokenKind, Uuid
 use tokenhouse_store::{Tx, accounts, orgs};
 
 use crate::caller::Caller;
-use crate::tokens::{self, Issue, Proof};
+use crate::tokens::{self, Issue, Mint, Proof};
 use crate::{Ctx, Outcome, passwords};
 
 /// Someone who signs in.
@@ -66,8 +66,17 @@ pub async fn sign_in(ctx: &Arc<Ctx>, ask: SignIn) -> Result<Done<Outcome>> {
                 address: address.clone(),
                 request_id: request_id.clone(),
             };
-            tokens::mint(tx, &Proof::Password, &actor, &policy, surface, &account, TokenKind::Session, &issue, &draft)
-                .await
+            let mint = Mint {
+                proof: Proof::Password,
+                actor: &actor,
+                policy: &policy,
+                surface,
+                owner: &account,
+                kind: TokenKind::Session,
+                ask: &issue,
+                draft: &draft,
+            };
+            tokens::mint(tx, mint).await
         })
         .await
 }

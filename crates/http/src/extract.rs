@@ -16,9 +16,9 @@ use tokenhouse_authority::verify;
 use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, strip_bearer};
 use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
 
-use crate::problem::{Native, unsupported_media_type};
+use crate::App;
+use crate::problem::Native;
 use crate::record::Served;
-use crate::{App, problem};
 
 /// A dialect as a caller's way in.
 pub(crate) trait Door: Send + Sync + 'static {
@@ -51,7 +51,7 @@ impl<D: Door> FromRequestParts<App> for As<D> {
                 if let Refusal::Credential(reason) = error.refusal() {
                     app.metrics.refused(D::SURFACE, *reason);
                 }
-                Err(Native::new(error, served.as_ref()))
+                Err(error.into())
             }
         }
     }
@@ -84,22 +84,19 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
-    type Rejection = Response;
+    type Rejection = Native;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let served = request.extensions().get::<Served>().cloned();
+    async fn from_request(request: Request, app: &App) -> Result<Self, Native> {
         let typed = request.headers().get(header::CONTENT_TYPE).cloned();
-        let refuse = |error| Native::new(error, served.as_ref()).into_response();
-        let bytes = read(request.into_body(), app.wire.body_limit).await.map_err(&refuse)?;
-        if bytes.is_empty() {
-            return serde_json::from_str("{}").map(Self).map_err(|error| refuse(unreadable(&error)));
-        }
+        let bytes = read(request.into_body(), app.wire.body_limit).await?;
         // What browsers send across origins without asking first is anything but JSON.
         let json = typed.is_some_and(|value| value.to_str().is_ok_and(is_json));
-        if !json {
-            return Err(unsupported_media_type(served.as_ref()));
+        if !bytes.is_empty() && !json {
+            let message = "the body must be application/json";
+            return Err(Error::new(ErrorKind::Invalid, Refusal::MediaType, message).into());
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| refuse(unreadable(&error)))
+        let bytes = if bytes.is_empty() { b"{}" } else { &*bytes };
+        serde_json::from_slice(bytes).map(Self).map_err(|error| unreadable(&error).into())
     }
 }
 
@@ -132,12 +129,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = Native;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
-        let served = parts.extensions.get::<Served>().cloned();
         let parsed = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        parsed.map(|axum::extract::Query(query)| Self(query)).map_err(|rejection| {
-            let error = Error::malformed("the query can't be read").because(rejection.body_text());
-            Native::new(error, served.as_ref())
-        })
+        let parsed =
+            parsed.map_err(|rejection| Error::malformed("the query can't be read").because(rejection.body_text()));
+        Ok(parsed.map(|axum::extract::Query(query)| Self(query))?)
     }
 }
 
@@ -149,12 +144,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     type Rejection = Native;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Native> {
-        let served = parts.extensions.get::<Served>().cloned();
         let parsed = axum::extract::Path::<T>::from_request_parts(parts, app).await;
-        parsed.map(|axum::extract::Path(path)| Self(path)).map_err(|rejection| {
-            let error = Error::malformed("the path can't be read").because(rejection.body_text());
-            Native::new(error, served.as_ref())
-        })
+        let parsed =
+            parsed.map_err(|rejection| Error::malformed("the path can't be read").because(rejection.body_text()));
+        Ok(parsed.map(|axum::extract::Path(path)| Self(path))?)
     }
 }
 
@@ -164,10 +157,9 @@ pub(crate) async fn keep_once(State(app): State<App>, request: Request, next: Ne
     let Some(key) = request.headers().get("idempotency-key").filter(|_| changing).cloned() else {
         return next.run(request).await;
     };
-    let served = request.extensions().get::<Served>().cloned();
     match bind(&app, request, &key).await {
         Ok(request) => next.run(request).await,
-        Err(error) => Native::new(error, served.as_ref()).into_response(),
+        Err(error) => Native::from(error).into_response(),
     }
 }
 
@@ -190,10 +182,9 @@ async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<
 
 /// A layer: answers a request that takes too long. What it began may still be carried out.
 pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let served = request.extensions().get::<Served>().cloned();
     match tokio::time::timeout(app.wire.timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => problem::Native::new(Error::outcome_unknown(), served.as_ref()).into_response(),
+        Err(_) => Native::from(Error::outcome_unknown()).into_response(),
     }
 }
 

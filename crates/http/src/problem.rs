@@ -1,16 +1,14 @@
 //! Errors as RFC 9457 problem documents: the one place where a kind becomes a status and words.
 
 use std::any::Any;
-use std::sync::Arc;
 
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid};
 use utoipa::ToSchema;
 
-use crate::record::{Refused, Served};
+use crate::record::Refused;
 
 /// What is wrong, as RFC 9457 has it, with members of our own.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
@@ -45,25 +43,22 @@ pub(crate) struct Problem {
     retry_after_seconds: Option<u32>,
 }
 
-/// An error that becomes a response of the native API.
+/// An error that becomes a problem document.
 #[derive(Debug)]
-pub(crate) struct Native {
-    error: Error,
-    request_id: String,
-}
+pub(crate) struct Native(Error);
 
 /// What handlers answer with.
 pub(crate) type Reply<T> = Result<T, Native>;
 
-impl Native {
-    pub(crate) fn new(error: Error, served: Option<&Served>) -> Self {
-        Self { error, request_id: served.map(|served| served.id.clone()).unwrap_or_default() }
+impl From<Error> for Native {
+    fn from(error: Error) -> Self {
+        Self(error)
     }
 }
 
-impl From<Error> for Native {
-    fn from(error: Error) -> Self {
-        Self { error, request_id: String::new() }
+impl IntoResponse for Native {
+    fn into_response(self) -> Response {
+        Refused::response(self.0, document)
     }
 }
 
@@ -71,6 +66,8 @@ impl From<Error> for Native {
 fn words(error: &Error) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match (error.kind(), error.refusal()) {
+        (_, Refusal::Method) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method"),
+        (_, Refusal::MediaType) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not this type"),
         (_, Refusal::TwoCredentials) => (S::BAD_REQUEST, "two_credentials", "Two different credentials"),
         (_, Refusal::Field(_) | Refusal::TooLong(..)) => (S::BAD_REQUEST, "invalid_field", "A field is wrong"),
         (_, Refusal::MissingPermission(_)) => (S::FORBIDDEN, "missing_permission", "A permission is missing"),
@@ -97,84 +94,51 @@ fn words(error: &Error) -> (StatusCode, &'static str, &'static str) {
     }
 }
 
-impl IntoResponse for Native {
-    fn into_response(self) -> Response {
-        let Self { error, request_id } = self;
-        let (status, code, title) = words(&error);
-        let mut problem =
-            Problem { detail: error.message().to_owned(), request_id, ..Problem::new(status, code, title) };
-        match error.refusal() {
-            Refusal::Field(field) => problem.field = Some(field),
-            Refusal::TooLong(field, limit) => {
-                problem.field = Some(field);
-                problem.limit = i64::try_from(*limit).ok();
-            }
-            Refusal::MissingPermission(permission) => problem.permission = Some(permission.to_string()),
-            Refusal::NotCovered(permission) => problem.permission = Some(permission.clone()),
-            Refusal::Limit(limit) => problem.limit = Some(*limit),
-            Refusal::OnceGone(token) => problem.token_id = *token,
-            Refusal::RetryAfter(seconds) => problem.retry_after_seconds = Some(*seconds),
-            _ => {}
+/// The native dialect's one function from an error to a response.
+fn document(error: &Error, request_id: &str) -> Response {
+    let (status, code, title) = words(error);
+    let kind = format!("https://tokenhouse.dev/problems/{code}");
+    let (detail, request_id) = (error.message().to_owned(), request_id.to_owned());
+    let mut problem = Problem { kind, title, status: status.as_u16(), detail, code, request_id, ..Problem::default() };
+    match error.refusal() {
+        Refusal::Field(field) => problem.field = Some(field),
+        Refusal::TooLong(field, limit) => {
+            problem.field = Some(field);
+            problem.limit = i64::try_from(*limit).ok();
         }
-        let mut response = problem.into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            // RFC 6750 section 3: a request without a credential is told no error code.
-            let challenge = match error.refusal() {
-                Refusal::Credential(_) => "Bearer realm=\"tokenhouse\", error=\"invalid_token\"",
-                _ => "Bearer realm=\"tokenhouse\"",
-            };
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        response.extensions_mut().insert(Refused(Arc::new(error)));
-        response
+        Refusal::MissingPermission(permission) => problem.permission = Some(permission.to_string()),
+        Refusal::NotCovered(permission) => problem.permission = Some(permission.clone()),
+        Refusal::Limit(limit) => problem.limit = Some(*limit),
+        Refusal::OnceGone(token) => problem.token_id = *token,
+        Refusal::RetryAfter(seconds) => problem.retry_after_seconds = Some(*seconds),
+        _ => {}
     }
-}
-
-impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        let kind = format!("https://tokenhouse.dev/problems/{code}");
-        Self { kind, title, status: status.as_u16(), code, ..Self::default() }
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = problem.retry_after_seconds {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 6750 section 3: a request without a credential is told no error code.
+        let challenge = match error.refusal() {
+            Refusal::Credential(_) => "Bearer realm=\"tokenhouse\", error=\"invalid_token\"",
+            _ => "Bearer realm=\"tokenhouse\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-}
-
-fn request_id(request: &Request) -> String {
-    request.extensions().get::<Served>().map(|served| served.id.clone()).unwrap_or_default()
+    response
 }
 
 /// What a path that nothing serves gets.
-pub(crate) async fn no_such_path(request: Request) -> Response {
-    let detail = "nothing is served at this path".to_owned();
-    let request_id = request_id(&request);
-    Problem { detail, request_id, ..Problem::new(StatusCode::NOT_FOUND, "not_found", "Not there") }.into_response()
+pub(crate) async fn no_such_path() -> Native {
+    Error::new(ErrorKind::NotFound, Refusal::Plain, "nothing is served at this path").into()
 }
 
 /// What a method that a path does not know gets.
-pub(crate) async fn method_not_allowed(request: Request) -> Response {
-    let detail = "this path is served, but not with this method".to_owned();
-    let request_id = request_id(&request);
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method");
-    Problem { detail, request_id, ..problem }.into_response()
-}
-
-/// What a body of another type than JSON gets.
-pub(crate) fn unsupported_media_type(served: Option<&Served>) -> Response {
-    let detail = "the body must be application/json".to_owned();
-    let request_id = served.map(|served| served.id.clone()).unwrap_or_default();
-    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not this type");
-    Problem { detail, request_id, ..problem }.into_response()
+pub(crate) async fn method_not_allowed() -> Native {
+    Error::new(ErrorKind::Invalid, Refusal::Method, "this path is served, but not with this method").into()
 }
 
 /// What a request gets whose handler panicked. What it said may hold anything, so it is not told.

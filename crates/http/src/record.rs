@@ -33,9 +33,22 @@ impl Served {
     }
 }
 
-/// An error on its way out, kept beside the response for the log line.
+/// An error on its way out. Inside, a refusal is a response that only carries this; the outermost layer, which knows
+/// the request's id, lets the dialect put it into words and logs it, once.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused(pub(crate) Arc<Error>);
+pub(crate) struct Refused {
+    error: Arc<Error>,
+    words: fn(&Error, &str) -> Response,
+}
+
+impl Refused {
+    /// The response that carries an error and its dialect's words for it.
+    pub(crate) fn response(error: Error, words: fn(&Error, &str) -> Response) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(Self { error: Arc::new(error), words });
+        response
+    }
+}
 
 /// The outermost layer.
 pub(crate) async fn request(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -50,14 +63,17 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
 
     let mut response = next.run(request).await;
 
+    let refused = response.extensions_mut().remove::<Refused>();
+    if let Some(Refused { error, words }) = &refused {
+        response = words(error, &id);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status(), begun.elapsed());
     app.metrics.served(method.as_str(), &route, status.as_u16(), took);
     let (account, token) = served.caller.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
-    let refused = response.extensions_mut().remove::<Refused>();
-    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |refused| why(&refused.0));
+    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |refused| why(&refused.error));
     let milliseconds = took.as_secs_f64() * 1000.0;
     let address = served.address.map(|address| address.to_string()).unwrap_or_default();
     macro_rules! line {
@@ -68,7 +84,7 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
             )
         };
     }
-    match refused.map(|refused| refused.0.kind()) {
+    match refused.map(|refused| refused.error.kind()) {
         Some(ErrorKind::Internal) => line!(error),
         Some(ErrorKind::Unavailable | ErrorKind::OutcomeUnknown) => line!(warn),
         _ => line!(info),

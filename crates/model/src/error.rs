@@ -66,6 +66,10 @@ pub enum Refusal {
     OnceMismatch,
     /// The idempotency key's answer was purged; the token that it made.
     OnceGone(Option<uuid::Uuid>),
+    /// The path is served, but not with this method.
+    Method,
+    /// The body is not of a type that is read here.
+    MediaType,
     /// Try again after so many seconds.
     RetryAfter(u32),
 }

@@ -54,7 +54,7 @@ impl MasterKey {
             .ok_or_else(|| refused(format!("{from} does not hold a master key (64 hexadecimal digits)")))?;
         let root = Zeroizing::new(bytes);
         let id = derive(&*root, "id");
-        Ok(Self { seal: derive(&*root, "seal"), mac: derive(&*root, "mac"), id: hex(&id[..8]) })
+        Ok(Self { seal: derive(&*root, "seal"), mac: derive(&*root, "mac"), id: hex(id.get(..8).unwrap_or_default()) })
     }
 
     /// Reads the key file, refusing one that others may read.

@@ -142,7 +142,8 @@ pub async fn issue(ctx: &Arc<Ctx>, caller: &Caller, ask: Issue) -> Result<Done<O
         let owner = ask.owner.unwrap_or(fresh.account_id());
         let owner = accounts::of_org(tx.conn(), fresh.org.id, owner).await?;
         let kind = may_issue(fresh, &owner)?;
-        mint(tx, &Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface, &owner, kind, &ask, &draft).await
+        let (proof, actor, policy, surface) = (Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface);
+        mint(tx, Mint { proof, actor, policy, surface, owner: &owner, kind, ask: &ask, draft: &draft }).await
     })
     .await
 }
@@ -164,26 +165,30 @@ fn may_issue(fresh: &Fresh, owner: &Account) -> Result<TokenKind> {
     }
 }
 
+/// A token that is to be made.
+#[derive(Debug)]
+pub(crate) struct Mint<'a> {
+    pub(crate) proof: Proof<'a>,
+    pub(crate) actor: &'a Actor,
+    pub(crate) policy: &'a Policy,
+    /// The surface on which it is asked for.
+    pub(crate) surface: Surface,
+    pub(crate) owner: &'a Account,
+    pub(crate) kind: TokenKind,
+    pub(crate) ask: &'a Issue,
+    pub(crate) draft: &'a Draft,
+}
+
 /// Makes a token within a transaction, under every rule but the one about who may ask.
-#[expect(clippy::too_many_arguments, reason = "each is one fact of the decision; a struct would only name them twice")]
-pub(crate) async fn mint(
-    tx: &mut Tx<'_>,
-    proof: &Proof<'_>,
-    actor: &Actor,
-    policy: &Policy,
-    surface: Surface,
-    owner: &Account,
-    kind: TokenKind,
-    ask: &Issue,
-    draft: &Draft,
-) -> Result<Outcome> {
+pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
+    let Mint { proof, actor, policy, surface, owner, kind, ask, draft } = mint;
     let now = tx.now();
     if owner.state != AccountState::Active {
         return Err(Error::state("the account is deactivated"));
     }
     let held = accounts::held(tx, owner.id).await?;
-    let (reach, addresses) = bounds(proof, ask, surface)?;
-    check_mint(proof, policy, owner, &held, ask, reach)?;
+    let (reach, addresses) = bounds(&proof, ask, surface)?;
+    check_mint(&proof, policy, owner, &held, ask, reach)?;
     let rules = policy.of(kind);
     let count = tokens::count_live(tx.conn(), owner.id, kind, now, now.saturating_sub(rules.max_lifetime)).await?;
     if count >= rules.limit {

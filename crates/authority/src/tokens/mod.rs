@@ -16,7 +16,7 @@ use tokenhouse_model::{
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
 pub use issue::{Ends, Issue, issue};
-pub(crate) use issue::{Proof, draft, mint};
+pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};
 
 use crate::caller::{Caller, Fresh, change};

@@ -49,6 +49,7 @@ pub(super) fn base() -> OpenApi {
 pub(super) fn serve(router: Router<App>, mut document: OpenApi) -> Router<App> {
     for item in document.paths.paths.values_mut() {
         finish(item);
+        name(item);
     }
     // It is made once; a document that can't be written would be found by the first test.
     let text = document.to_json().unwrap_or_default();
@@ -70,6 +71,15 @@ fn finish(item: &mut PathItem) {
     }
     if let Some(operation) = &mut item.get {
         refusals(operation);
+    }
+}
+
+/// Operation ids are unique over the document: the handler's name with its resource before it.
+fn name(item: &mut PathItem) {
+    let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    for operation in operations.into_iter().flatten() {
+        let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+        operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
     }
 }
 

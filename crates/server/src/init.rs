@@ -1,0 +1,56 @@
+//! `tokenhouse init`
+
+use clap::Args;
+use serde_json::json;
+use tokenhouse_authority::housekeeping;
+use tokenhouse_authority::orgs::NewOrg;
+
+use crate::failure::Failure;
+use crate::node;
+use crate::output::{Output, print_text};
+use crate::place::Place;
+
+/// `tokenhouse init`
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The name of the first org
+    #[arg(long, value_name = "NAME")]
+    org: String,
+    /// The e-mail address of its administrator
+    #[arg(long, value_name = "EMAIL")]
+    admin: String,
+}
+
+/// Makes the installation and shows its first secrets, once.
+pub async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
+    let config = arguments.place.settings(Vec::new())?;
+    let new = NewOrg { name: arguments.org, admin: arguments.admin };
+    let (ctx, made) = node::install(&config, new).await?;
+    housekeeping::close(&ctx).await;
+    let (password, token) = (made.password.expose(), made.token.expose());
+    if output.json {
+        return output.json(&json!({
+            "org_id": made.org_id, "account": made.account, "password": password, "token": token,
+        }));
+    }
+    print_text(&format!(
+        "org       {}\nsign-in   {}\npassword  {password}\ntoken     {token}\n\n\
+         Keep password and token now: they are not shown again. Keep the master key ({}) with your backups, but not\n\
+         beside them. Then run: tokenhouse serve --database {}",
+        made.org_id,
+        made.account,
+        config.keys.master_env.as_ref().map_or_else(
+            || config
+                .keys
+                .master_file
+                .clone()
+                .unwrap_or_else(|| config.data.dir.join("master.key"))
+                .display()
+                .to_string(),
+            |name| format!("variable {name}"),
+        ),
+        config.database.url,
+    ))
+}

@@ -1,0 +1,216 @@
+//! One node: its settings turned into an open store and a context, and what it tends beside the requests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenhouse_authority::install::{self, Installed};
+use tokenhouse_authority::orgs::NewOrg;
+use tokenhouse_authority::{Ctx, housekeeping};
+use tokenhouse_http::Wire;
+use tokenhouse_model::address::AddressRules;
+use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_model::{Error, ErrorKind, Refusal};
+use tokenhouse_store::inspect::{self, Findings};
+use tokenhouse_store::{Checkpoints, Found, Location, MasterKey, Settings, Store};
+
+use crate::config::{Config, ForwardedHeader};
+use crate::environment;
+use crate::failure::Failure;
+use crate::listen::{Listener, stop_signal};
+
+/// How often rows that are no longer needed are deleted.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// How often it is looked whether a checkpoint is due when nothing is written.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// Where the master key comes from.
+enum KeySource {
+    File(PathBuf),
+    Variable(String),
+}
+
+impl KeySource {
+    fn of(config: &Config) -> Self {
+        match (&config.keys.master_env, &config.keys.master_file) {
+            (Some(name), _) => Self::Variable(name.clone()),
+            (None, Some(path)) => Self::File(path.clone()),
+            (None, None) => Self::File(config.data.dir.join("master.key")),
+        }
+    }
+
+    fn read(&self) -> Result<MasterKey, Error> {
+        match self {
+            Self::File(path) => MasterKey::read(path),
+            Self::Variable(name) => {
+                let missing = || {
+                    let message = format!("the variable {name}, which keys.master_env names, holds no master key");
+                    Error::new(ErrorKind::NotFound, Refusal::Plain, message)
+                };
+                let text = zeroize::Zeroizing::new(environment::variable(name).ok_or_else(missing)?);
+                MasterKey::parse(&text, &format!("the variable {name}"))
+            }
+        }
+    }
+
+    /// For a new installation: a key that is there already is taken, so that one key can serve several databases.
+    fn read_or_create(&self) -> Result<MasterKey, Error> {
+        match (self.read(), self) {
+            (Err(error), Self::File(path)) if error.kind() == ErrorKind::NotFound => {
+                MasterKey::create(path, &Random::system())
+            }
+            (read, _) => read,
+        }
+    }
+}
+
+fn location(config: &Config) -> Result<Location, Error> {
+    Location::parse(config.database.url.expose())
+}
+
+/// What stands where the settings point.
+///
+/// # Errors
+/// The database does not answer, or is not ours.
+pub async fn look(config: &Config) -> Result<Found, Failure> {
+    Ok(Store::look(&location(config)?).await?)
+}
+
+/// Opens the installation that the settings point to.
+///
+/// # Errors
+/// No installation, a foreign or newer schema, a missing or wrong master key; nothing is changed then.
+pub async fn open(config: &Config) -> Result<Arc<Ctx>, Failure> {
+    let location = location(config)?;
+    // Told first: without an installation a missing key is no news.
+    if Store::look(&location).await? == Found::Nothing {
+        let message = "the database holds no installation; make one with `tokenhouse init` or `tokenhouse quickstart`";
+        return Err(Failure::Other(message.to_owned()));
+    }
+    opened(config, location, KeySource::of(config).read()?).await
+}
+
+async fn opened(config: &Config, location: Location, key: MasterKey) -> Result<Arc<Ctx>, Failure> {
+    let (clock, random) = (Clock::system(), Random::system());
+    let checkpoints = Checkpoints {
+        events: i64::try_from(config.ledger.checkpoint_events).unwrap_or(i64::MAX),
+        millis: i64::try_from(config.ledger.checkpoint_seconds).unwrap_or(i64::MAX).saturating_mul(1000),
+    };
+    let settings = Settings {
+        location,
+        journal: config.ledger.journal.clone(),
+        checkpoints,
+        readers: config.database.connections,
+    };
+    let store = Store::open(&settings, key, clock.clone(), random.clone()).await?;
+    Ok(Arc::new(Ctx::new(store, clock, random)))
+}
+
+/// Makes an installation: schema, master key where there is none, first org and administrator.
+///
+/// # Errors
+/// There is one already (nothing is changed), or as [`open`].
+pub async fn install(config: &Config, new: NewOrg) -> Result<(Arc<Ctx>, Installed), Failure> {
+    let location = location(config)?;
+    let source = KeySource::of(config);
+    let key = match Store::look(&location).await? {
+        Found::Nothing => {
+            let key = source.read_or_create()?;
+            Store::create(&location, &key, &Clock::system(), &Random::system()).await?;
+            key
+        }
+        // Made, but perhaps without an org: an init that was killed goes on where it stopped.
+        Found::Installation { .. } => source.read().map_err(|_| {
+            Error::new(
+                ErrorKind::Conflict,
+                Refusal::Plain,
+                "this database holds an installation already; nothing was changed",
+            )
+        })?,
+    };
+    let ctx = opened(config, location, key).await?;
+    let installed = install::install(&ctx, new).await;
+    match installed {
+        Ok(installed) => Ok((ctx, installed)),
+        Err(error) => {
+            housekeeping::close(&ctx).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// How requests are read, by the settings.
+fn wire(config: &Config) -> Result<Wire, Error> {
+    let trusted: Vec<String> = config.http.trusted_proxies.iter().map(ToString::to_string).collect();
+    Ok(Wire {
+        trusted_proxies: AddressRules::parse(trusted.iter().map(String::as_str))?,
+        forwarded_header: axum::http::HeaderName::from_static(match config.http.forwarded_header {
+            ForwardedHeader::XForwardedFor => "x-forwarded-for",
+            ForwardedHeader::Forwarded => "forwarded",
+        }),
+        body_limit: config.http.body_limit,
+        timeout: Duration::from_secs(config.http.request_timeout_seconds),
+    })
+}
+
+/// Serves until told to stop, then lets requests end, writes what is in memory, and closes.
+///
+/// # Errors
+/// The address or the certificate can't be used.
+pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let address = listener.address()?;
+    let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
+    let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
+    tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");
+    let stopped = listener.serve(router, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
+    tending.abort();
+    housekeeping::close(&ctx).await;
+    tracing::info!(requests_cut = stopped.cut, "stopped");
+    Ok(())
+}
+
+/// Flushes uses, writes checkpoints, forgets old rows, until aborted.
+async fn tend(ctx: Arc<Ctx>, flush: Duration) {
+    let mut flush = tokio::time::interval(flush);
+    let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
+    let mut forget = tokio::time::interval(FORGET_EVERY);
+    loop {
+        let (what, outcome) = tokio::select! {
+            _ = flush.tick() => ("uses could not be written; they are kept for the next time", housekeeping::flush_uses(&ctx).await),
+            () = housekeeping::bell(&ctx) => ("uses could not be written", housekeeping::flush_uses(&ctx).await),
+            _ = checkpoint.tick() => ("a checkpoint could not be written", housekeeping::checkpoint(&ctx).await),
+            _ = forget.tick() => ("old rows could not be deleted", housekeeping::forget(&ctx).await.map(|_| ())),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, what);
+        }
+    }
+}
+
+/// Walks the ledger of the installation that the settings point to.
+///
+/// # Errors
+/// As [`open`].
+pub async fn inspect(config: &Config) -> Result<Findings, Failure> {
+    Ok(inspect::walk(&location(config)?, &config.ledger.journal, &KeySource::of(config).read()?).await?)
+}
+
+/// What an operation on this machine's own database fails with. Here the cause is told too: who runs the command is the
+/// operator himself.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut said = error.message().to_owned();
+        let mut next = std::error::Error::source(&error);
+        while let Some(cause) = next {
+            said.push_str(&format!(": {cause}"));
+            next = cause.source();
+        }
+        match error.kind() {
+            ErrorKind::Conflict => Self::Conflict(said),
+            ErrorKind::Invalid => Self::Usage(said),
+            ErrorKind::Unavailable | ErrorKind::OutcomeUnknown => Self::Unreachable(said),
+            _ => Self::Other(said),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `tokenhouse quickstart`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokenhouse_authority::install::Installed;
+use tokenhouse_authority::orgs::NewOrg;
+use tokenhouse_store::Found;
+
+use crate::config::{Config, Flag};
+use crate::failure::Failure;
+use crate::listen::Listener;
+use crate::node;
+use crate::output::{Output, print_text};
+use crate::place::Place;
+
+/// `tokenhouse quickstart`
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The folder that everything is kept in
+    #[arg(long, value_name = "DIR", default_value = "tokenhouse-data")]
+    data: PathBuf,
+    /// The address and port to listen on
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+const ORG: &str = "main";
+const ADMIN: &str = "admin@localhost";
+
+impl Arguments {
+    fn settings(&self) -> Result<Config, Failure> {
+        let database = format!("sqlite://{}", self.data.join("tokenhouse.db").display());
+        let place = Place { config: None, database: Some(database), data: Some(self.data.clone()) };
+        let listen = self.listen.clone().map(|value| Flag { key: "http.listen", name: "--listen", value });
+        Ok(place.settings(listen.into_iter().collect())?)
+    }
+}
+
+/// Makes what is missing, serves, and says how to go on.
+pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
+    let config = arguments.settings()?;
+    crate::telemetry::start(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
+    // The address first: when it is taken, no secret has been made that would be lost with this error.
+    let listener = Listener::bind(&config.http).await?;
+    let url = config.http.base_url(listener.address()?);
+    let ctx = if node::look(&config).await? == Found::Nothing {
+        let new = NewOrg { name: ORG.to_owned(), admin: ADMIN.to_owned() };
+        let (ctx, made) = node::install(&config, new).await?;
+        print_text(&first(&url, &arguments, &made))?;
+        ctx
+    } else {
+        let ctx = node::open(&config).await?;
+        print_text(&again(&url, &arguments))?;
+        ctx
+    };
+    node::serve(&config, ctx, listener).await
+}
+
+fn first(url: &str, arguments: &Arguments, made: &Installed) -> String {
+    let (password, token) = (made.password.expose(), made.token.expose());
+    let data = arguments.data.display();
+    format!(
+        "Tokenhouse is ready.\n\n  \
+         server    {url}\n  \
+         data      {data}\n  \
+         sign-in   {}\n  \
+         password  {password}\n  \
+         token     {token}\n\n\
+         Keep password and token now: they are not shown again. Try:\n\n  \
+         curl -H 'Authorization: Bearer {token}' {url}/v1/whoami\n  \
+         curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\\n       \
+         -d '{{\"name\":\"my first token\"}}' {url}/v1/tokens\n\n\
+         Ctrl-C stops it; the same command goes on with the same data.\n",
+        made.account
+    )
+}
+
+fn again(url: &str, arguments: &Arguments) -> String {
+    let data = arguments.data.display();
+    let database = format!("sqlite://{}", arguments.data.join("tokenhouse.db").display());
+    format!(
+        "Tokenhouse is ready.\n\n  \
+         server    {url}\n  \
+         data      {data} (as it was)\n\n\
+         Token and password were shown when it was made. Sign in with:\n  \
+         tokenhouse login --email {ADMIN}\n\
+         Lost both? Stop this, then:\n  \
+         tokenhouse account reset-password --database {database} --email {ADMIN}\n"
+    )
+}
