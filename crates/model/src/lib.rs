@@ -29,6 +29,9 @@ pub mod role;
 pub mod secret;
 pub mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use account::{Account, Group, Identity};
 pub use error::{Error, Kind as ErrorKind, Refusal};
 pub use org::Org;

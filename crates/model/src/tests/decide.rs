@@ -1,0 +1,117 @@
+use super::{account, org, secret, token};
+use crate::account::AccountState;
+use crate::address::AddressRules;
+use crate::decide::{Ask, Facts, Reason, decide};
+use crate::org::OrgState;
+use crate::{
+    Account, Org, Permission, PermissionSet, Policy, Reach, Secret, Surface, Token, TokenKind, TokenState, Uuid,
+};
+
+const NOW: i64 = 10_000;
+
+struct Case {
+    token: Token,
+    secret: Secret,
+    account: Option<Account>,
+    org: Org,
+    policy: Policy,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self { token: token(), secret: secret(), account: Some(account()), org: org(), policy: Policy::default() }
+    }
+
+    fn ask(&self, ask: &Ask<'_>) -> Result<PermissionSet, Reason> {
+        let held = PermissionSet::of(&[Permission::Read]);
+        let Self { token, secret, account, org, policy } = self;
+        decide(&Facts { token, secret, account: account.as_ref(), held: &held, org, policy }, ask, NOW)
+    }
+
+    fn verdict(&self) -> Result<(), Reason> {
+        self.ask(&Ask::on(Surface::Native, None)).map(|_| ())
+    }
+}
+
+fn changed(change: impl FnOnce(&mut Case)) -> Result<(), Reason> {
+    let mut case = Case::new();
+    change(&mut case);
+    case.verdict()
+}
+
+#[test]
+fn a_good_credential_is_good() {
+    assert_eq!(changed(|_| ()), Ok(()));
+}
+
+#[test]
+fn each_fact_alone_refuses_with_its_own_reason() {
+    assert_eq!(changed(|c| c.secret.token_id = Uuid::nil()), Err(Reason::Unknown));
+    assert_eq!(changed(|c| c.token.state = TokenState::Revoked), Err(Reason::Revoked));
+    assert_eq!(changed(|c| c.token.state = TokenState::Inactive), Err(Reason::Deactivated));
+    assert_eq!(changed(|c| c.secret.good_until = NOW), Err(Reason::Rotated));
+    assert_eq!(changed(|c| c.token.expires_at = NOW), Err(Reason::Expired));
+    assert_eq!(changed(|c| c.policy.user.max_lifetime = NOW - 1000), Err(Reason::Expired));
+    assert_eq!(changed(|c| c.token.idle_limit = NOW - 1000), Err(Reason::Idle));
+    assert_eq!(changed(|c| c.policy.user.max_idle = NOW - 1000), Err(Reason::Idle));
+    assert_eq!(changed(|c| c.token.not_before = NOW + 1), Err(Reason::NotYetValid));
+    assert_eq!(changed(|c| c.account = None), Err(Reason::AccountDeleted));
+    assert_eq!(changed(|c| c.token.owner_id = Uuid::nil()), Err(Reason::AccountDeleted));
+    let tombstone = |c: &mut Case| c.account.as_mut().unwrap().tombstone = account().id;
+    assert_eq!(changed(tombstone), Err(Reason::AccountDeleted));
+    let inactive = |c: &mut Case| c.account.as_mut().unwrap().state = AccountState::Inactive;
+    assert_eq!(changed(inactive), Err(Reason::AccountInactive));
+    assert_eq!(changed(|c| c.org.id = Uuid::nil()), Err(Reason::OtherOrg));
+    assert_eq!(changed(|c| c.org.state = OrgState::Suspended), Err(Reason::OrgSuspended));
+    assert_eq!(changed(|c| c.token.kind = TokenKind::ClientSecret), Err(Reason::WrongKind));
+    assert_eq!(changed(|c| c.token.kind = TokenKind::Api), Err(Reason::WrongKind));
+    assert_eq!(changed(|c| c.token.reach = Reach::of(&[Surface::Verify])), Err(Reason::OutOfReach));
+    let bound = |c: &mut Case| c.token.addresses = AddressRules::parse(["192.0.2.0/24"]).unwrap();
+    assert_eq!(changed(bound), Err(Reason::AddressUnknown));
+}
+
+#[test]
+fn times_are_exact_to_the_millisecond() {
+    assert_eq!(changed(|c| c.token.expires_at = NOW + 1), Ok(()));
+    assert_eq!(changed(|c| c.secret.good_until = NOW + 1), Ok(()));
+    assert_eq!(changed(|c| c.token.not_before = NOW), Ok(()));
+    assert_eq!(changed(|c| c.token.idle_limit = NOW - 999), Ok(()));
+}
+
+#[test]
+fn a_use_keeps_an_idle_token_awake() {
+    let used = |c: &mut Case| {
+        c.token.idle_limit = 500;
+        c.token.last_used_at = NOW - 499;
+    };
+    assert_eq!(changed(used), Ok(()));
+}
+
+#[test]
+fn address_org_and_permission_are_asked_for() {
+    let mut case = Case::new();
+    case.token.addresses = AddressRules::parse(["192.0.2.0/24", "2001:db8::/32"]).unwrap();
+    let from = |address: &str| Ask::on(Surface::Native, Some(address.parse().unwrap()));
+    assert!(case.ask(&from("192.0.2.9")).is_ok());
+    assert!(case.ask(&from("::ffff:192.0.2.9")).is_ok());
+    assert!(case.ask(&from("2001:db8::1")).is_ok());
+    assert_eq!(case.ask(&from("192.0.3.1")), Err(Reason::Address));
+    let mut ask = from("192.0.2.9");
+    ask.org = Some(Uuid::from_u128(99));
+    assert_eq!(case.ask(&ask), Err(Reason::OtherOrg));
+    ask.org = Some(org().id);
+    ask.permission = Some("house:read");
+    assert!(case.ask(&ask).is_ok());
+    ask.permission = Some("house:ledger");
+    assert_eq!(case.ask(&ask), Err(Reason::PermissionMissing));
+}
+
+#[test]
+fn a_dead_secret_learns_nothing_about_its_org() {
+    let everything = |c: &mut Case| {
+        c.secret.good_until = NOW;
+        c.org.state = OrgState::Suspended;
+        c.account = None;
+    };
+    assert_eq!(changed(everything), Err(Reason::Rotated));
+}

@@ -1,0 +1,75 @@
+use super::token;
+use crate::access::Act;
+use crate::grant::{Minting, cover, mint};
+use crate::role::Namespace;
+use crate::{ErrorKind, Permission as P, PermissionSet, Reach, Refusal, Scopes, Surface};
+
+fn set(permissions: &[P]) -> PermissionSet {
+    PermissionSet::of(permissions)
+}
+
+#[test]
+fn what_one_holds_one_can_give_and_nothing_else() {
+    let caller = set(&[P::Read, P::Tokens]);
+    assert!(cover(&caller, &set(&[P::Read]), &PermissionSet::none()).is_ok());
+    let refused = cover(&caller, &set(&[P::Read, P::Ledger]), &PermissionSet::none()).unwrap_err();
+    assert_eq!(refused.refusal(), &Refusal::NotCovered("house:ledger".to_owned()));
+    let service = PermissionSet::parse(["external/x/service:member"]).unwrap();
+    assert!(cover(&caller, &service, &PermissionSet::none()).is_err());
+}
+
+#[test]
+fn wavefront_accounts_gives_wavefront_permissions_over_wavefront_principals_only() {
+    let accounts = set(&[P::UserManagement]);
+    let wavefront = PermissionSet::whole(Namespace::Wavefront);
+    assert!(cover(&accounts, &wavefront, &PermissionSet::none()).is_ok());
+    assert!(cover(&accounts, &wavefront, &wavefront).is_ok());
+    assert!(cover(&accounts, &set(&[P::Read]), &PermissionSet::none()).is_err());
+    assert!(cover(&accounts, &set(&[P::Ingestion]), &set(&[P::Read])).is_err());
+    let opaque = PermissionSet::parse(["external/x/y"]).unwrap();
+    assert!(cover(&accounts, &set(&[P::Ingestion]), &opaque).is_err());
+}
+
+#[test]
+fn a_token_is_never_more_than_the_one_that_makes_it() {
+    let held = set(&[P::Read, P::IssueTokens]);
+    let mut with = token();
+    let ask = |with: &crate::Token, own, effective: &PermissionSet, scopes: &Scopes, reach, widen_reach| {
+        mint(&Minting { with: Some(with), own, effective, held: &held, scopes, reach, widen_reach })
+            .map_err(|e| e.kind())
+    };
+    let all = Scopes::All;
+    assert_eq!(ask(&with, true, &held, &all, Reach::ALL, false), Ok(()));
+    // Less than the owner holds is not enough for all that he holds.
+    assert_eq!(ask(&with, true, &set(&[P::Read]), &all, Reach::ALL, false), Err(ErrorKind::Forbidden));
+    // A scoped token that covers everything today does not make one that grows tomorrow.
+    with.scopes = Scopes::Only(held.clone());
+    assert_eq!(ask(&with, true, &held, &all, Reach::ALL, false), Err(ErrorKind::Forbidden));
+    assert_eq!(ask(&with, true, &held, &Scopes::Only(held.clone()), Reach::ALL, false), Ok(()));
+    // Scopes name only what the owner holds.
+    let more = Scopes::Only(set(&[P::Ledger]));
+    assert_eq!(ask(&with, true, &held, &more, Reach::ALL, false), Err(ErrorKind::Invalid));
+    // Reach is widened by policy alone.
+    with.reach = Reach::of(&[Surface::Native]);
+    let scoped = Scopes::Only(held.clone());
+    assert_eq!(ask(&with, true, &held, &scoped, Reach::ALL, false), Err(ErrorKind::Forbidden));
+    assert_eq!(ask(&with, true, &held, &scoped, Reach::ALL, true), Ok(()));
+}
+
+#[test]
+fn a_refused_act_names_the_native_permission() {
+    let refused = Act::ManageAccounts.check(&PermissionSet::none()).unwrap_err();
+    assert_eq!(refused.refusal(), &Refusal::MissingPermission(P::Accounts));
+    assert!(Act::ManageAccounts.check(&set(&[P::UserManagement])).is_ok());
+}
+
+#[test]
+fn every_management_permission_has_a_bit_of_its_own_and_reads_back() {
+    let all = set(P::ALL);
+    assert_eq!(all.names().len(), P::ALL.len());
+    for permission in P::ALL {
+        assert_eq!(P::parse(permission.as_str()).unwrap(), *permission);
+        assert_eq!(set(&[*permission]).names(), [permission.as_str()]);
+    }
+    assert_eq!(all.intersection(&set(&[P::Read])), set(&[P::Read]));
+}
