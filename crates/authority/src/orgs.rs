@@ -25,6 +25,17 @@ pub struct NewOrg {
     pub admin: String,
 }
 
+impl NewOrg {
+    /// Checks both, and gives back the administrator's e-mail address folded.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn check(&self) -> Result<String> {
+        name::check("name", &self.name, name::NAME)?;
+        name::email("admin", &self.admin)
+    }
+}
+
 /// The roles that an org's first administrator gets.
 const ADMINISTRATOR: &[&str] = &["administrator", "org_owner", "developer", "admin"];
 
@@ -66,8 +77,7 @@ pub(crate) struct Draft {
 }
 
 pub(crate) async fn draft(ctx: &Ctx, new: &NewOrg) -> Result<Draft> {
-    name::check("name", &new.name, name::NAME)?;
-    let admin = name::email("admin", &new.admin)?;
+    let admin = new.check()?;
     let password = passwords::make(ctx);
     let now = ctx.now();
     Ok(Draft {

@@ -200,14 +200,30 @@ impl Thread {
         }
     }
 
+    /// A connection with a transaction begun. One that was kept may have died while nothing was written: then a new
+    /// one is made at once, and nobody notices.
+    async fn begin(&mut self) -> Result<Single> {
+        if let Some(mut kept) = self.conn.take() {
+            match begin(&mut kept.conn()).await {
+                Ok(()) => return Ok(kept),
+                Err(error) if matches!(kept, Single::Sqlite(_)) => {
+                    // A file does not go away; it is locked, and asking again would only double the wait.
+                    self.conn = Some(kept);
+                    return Err(error);
+                }
+                Err(error) => tracing::info!(%error, "the writer connects again"),
+            }
+        }
+        let mut new = self.location.connect(false).await?;
+        begin(&mut new.conn()).await?;
+        Ok(new)
+    }
+
     /// One transaction over the batch, which grows by what waits in the queue.
     async fn transaction(&mut self, batch: &mut Vec<Box<dyn Turn>>) -> (Result<Committed>, bool) {
-        let mut single = match self.conn.take() {
-            Some(conn) => conn,
-            None => match self.location.connect(false).await {
-                Ok(conn) => conn,
-                Err(error) => return (Err(error), false),
-            },
+        let mut single = match self.begin().await {
+            Ok(single) => single,
+            Err(error) => return (Err(error), false),
         };
         let mut conn = single.conn();
         let outcome = self.steps(&mut conn, batch).await;
@@ -230,8 +246,6 @@ impl Thread {
 
     async fn steps(&mut self, conn: &mut Conn<'_>, batch: &mut Vec<Box<dyn Turn>>) -> Result<Committed, Failed> {
         let begun = Instant::now();
-        let begin = if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        conn.raw(begin).await.map_err(Failed::Before)?;
         let head = ledger::take(conn).await.map_err(Failed::Before)?;
         // The head's own update is no reason to commit.
         conn.changed = 0;
@@ -358,6 +372,10 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+async fn begin(conn: &mut Conn<'_>) -> Result<()> {
+    conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
 }
 
 /// What an operation wants written into the ledger.

@@ -63,10 +63,10 @@ pub async fn list(ctx: &Ctx, caller: &Caller, filter: Filter, page: Page) -> Res
 /// # Errors
 /// `not_found`, also for another's that one may not see.
 pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
-    let token = visible(&mut ctx.store.read().await?.conn(), caller, id).await?;
-    let page = views::one(token);
     let mut reader = ctx.store.read().await?;
-    views::single(views::tokens(&mut reader.conn(), caller.org.id, &caller.policy, page, ctx.now()).await?, "token")
+    let mut conn = reader.conn();
+    let page = views::one(visible(&mut conn, caller, id).await?);
+    views::single(views::tokens(&mut conn, caller.org.id, &caller.policy, page, ctx.now()).await?, "token")
 }
 
 /// Finds the token that a caller names: `self` is the one he came with.
@@ -169,6 +169,12 @@ async fn covers(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
     if token.owner_id == fresh.account_id() && token.scopes == Scopes::All && fresh.token.scopes != Scopes::All {
         return Err(Error::forbidden("a token with limited scopes can't do that to one with all scopes"));
     }
+    if !fresh.policy.widen_reach && !fresh.token.reach.covers(token.reach) {
+        return Err(Error::forbidden("a token can't do that to one with more reach than its own"));
+    }
+    if !fresh.token.addresses.cover(&token.addresses) {
+        return Err(Error::forbidden("a token that is bound to addresses can't do that to one for others"));
+    }
     grant::cover(&fresh.effective, &token.scopes.of(&held), &held)
 }
 
@@ -246,13 +252,16 @@ pub async fn deactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Don
     .await
 }
 
-/// Switches a token on again.
+/// Switches a token on again. That is as good as a new token, so it needs what issuing needs.
 ///
 /// # Errors
 /// `not_found`, `missing_permission`, `not_covered`, `unlawful_state`.
 pub async fn reactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     change(ctx, caller, async move |tx, fresh| {
         let token = movable(tx, fresh, id, Move::Reactivate).await?;
+        if token.owner_id == fresh.account_id() {
+            fresh.may(Act::IssueOwn)?;
+        }
         covers(tx, fresh, &token).await?;
         let event = Event::new(EventKind::TokenReactivated, token.org_id, token.id);
         switch(tx, fresh, token, TokenState::Active, event).await

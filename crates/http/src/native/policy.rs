@@ -64,9 +64,18 @@ pub(super) struct Kinds {
     org: KindRules,
 }
 
-/// An org's rules for its tokens.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// The rules to set: all of them, so that nobody resets one by leaving it out.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RulesRequest {
+    kinds: Kinds,
+    widen_reach: bool,
+    recoverable: bool,
+    session_by_user_token: bool,
+}
+
+/// An org's rules for its tokens.
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Rules {
     kinds: Kinds,
     /// Whether a token may be issued with more reach than the one that makes it.
@@ -95,8 +104,8 @@ impl From<Policy> for Rules {
     }
 }
 
-impl From<Rules> for Policy {
-    fn from(rules: Rules) -> Self {
+impl From<RulesRequest> for Policy {
+    fn from(rules: RulesRequest) -> Self {
         Self {
             user: rules.kinds.user.into(),
             service: rules.kinds.service.into(),
@@ -118,11 +127,11 @@ pub(super) async fn get(State(ctx): House, As(caller, _): Native) -> Reply<Answe
 }
 
 /// Sets the org's policy. It holds for the tokens that there are, too.
-#[utoipa::path(put, path = "/v1/policy", tag = "policy", request_body = Rules, responses((status = 200, description = "Set", body = Changed<Rules>)))]
+#[utoipa::path(put, path = "/v1/policy", tag = "policy", request_body = RulesRequest, responses((status = 200, description = "Set", body = Changed<Rules>)))]
 pub(super) async fn set(
     State(ctx): House,
     As(caller, _): Native,
-    Body(rules): Body<Rules>,
+    Body(rules): Body<RulesRequest>,
 ) -> Reply<Answer<Changed<Rules>>> {
     let done = policies::set(&ctx, &caller, rules.into()).await?;
     Ok(changed(&done, policies::get(&ctx, &caller).await?.into()))

@@ -1,0 +1,142 @@
+//! Durable issues, rotations and revocations per second through HTTP, beside the database's own single-row commits on
+//! one connection in the same run. Rounds are interleaved, so that a machine that slows down slows all of them.
+
+mod database;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use database::Probe;
+use serde_json::{Value, json};
+use server::Server;
+
+const ROUNDS: usize = 5;
+const CLIENTS: usize = 32;
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(program), Some(postgres)) = (arguments.next(), arguments.next()) else {
+        eprintln!("usage: rates PROGRAM POSTGRES_URL [SECONDS]");
+        std::process::exit(2);
+    };
+    let seconds: f64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(2.0);
+    let program = PathBuf::from(program);
+    let size = std::fs::metadata(&program).expect("the program").len();
+    println!("program   {:.1} MB", size as f64 / 1e6);
+    let folder = tempfile::tempdir().expect("a folder");
+    let sqlite = format!("sqlite://{}", folder.path().join("bench.db").display());
+    for (name, url) in [("SQLite", sqlite), ("PostgreSQL", database::fresh(&postgres).await)] {
+        measure(name, &program, &url, folder.path(), Duration::from_secs_f64(seconds)).await;
+    }
+}
+
+async fn measure(name: &str, program: &Path, url: &str, folder: &Path, time: Duration) {
+    let data = folder.join(name);
+    let server = Server::start(program, url, &data).await;
+    println!("\n{name}");
+    println!("  exec to ready        {:>8.1} ms", server.ready.as_secs_f64() * 1000.0);
+    println!("  memory at rest       {:>8.1} MB", server.memory_mb());
+    server.lift_limits().await;
+    let mut probe = Probe::open(url, folder).await;
+    let mut rates: Vec<(&str, Vec<f64>)> = [
+        "commits, 1 connection",
+        "issue, 1 client",
+        "issue, 32 clients",
+        "rotate, 1 client",
+        "rotate, 32 clients",
+        "revoke, 1 client",
+        "revoke, 32 clients",
+        "verify, 32 clients",
+    ]
+    .into_iter()
+    .map(|what| (what, Vec::new()))
+    .collect();
+    for _ in 0..ROUNDS {
+        let mut round = vec![probe.commits(time).await];
+        let mut tokens = Vec::new();
+        for clients in [1, CLIENTS] {
+            let (rate, made) = server.issue(clients, time).await;
+            round.push(rate);
+            tokens.extend(made);
+        }
+        let (rotated, revoked) = tokens.split_at(tokens.len() / 2);
+        for clients in [1, CLIENTS] {
+            round.push(server.change("rotate", rotated, clients, time).await);
+        }
+        let (one, many) = revoked.split_at(revoked.len() / 8);
+        round.push(server.change("revoke", one, 1, time).await);
+        round.push(server.change("revoke", many, CLIENTS, time).await);
+        round.push(server.verify(CLIENTS, time).await);
+        for (all, rate) in rates.iter_mut().zip(round) {
+            all.1.push(rate);
+        }
+    }
+    let base = median(&mut rates[0].1.clone());
+    println!("  {:<22} {:>9} {:>9} {:>9} {:>7}", "per second", "median", "least", "most", "ratio");
+    for (what, all) in &mut rates {
+        let middle = median(all);
+        let (least, most) = (all.first().copied().unwrap_or(0.0), all.last().copied().unwrap_or(0.0));
+        println!("  {what:<22} {middle:>9.0} {least:>9.0} {most:>9.0} {:>7.2}", middle / base);
+    }
+    println!("  memory afterwards    {:>8.1} MB", server.memory_mb());
+    server.stop().await;
+}
+
+fn median(rates: &mut [f64]) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap_or(0.0)
+}
+
+impl Server {
+    /// Issues tokens with so many clients for so long: the rate, and the ids that were made.
+    async fn issue(&self, clients: usize, time: Duration) -> (f64, Vec<String>) {
+        let begun = Instant::now();
+        let work = (0..clients).map(|_| async {
+            let mut made = Vec::new();
+            while begun.elapsed() < time {
+                let answer = self.post("/v1/tokens", json!({})).await;
+                made.push(answer["id"].as_str().expect("an id").to_owned());
+            }
+            made
+        });
+        let made: Vec<String> = futures::future::join_all(work).await.into_iter().flatten().collect();
+        (made.len() as f64 / begun.elapsed().as_secs_f64(), made)
+    }
+
+    /// Does something to each of these tokens, as far as the time goes.
+    async fn change(&self, what: &str, tokens: &[String], clients: usize, time: Duration) -> f64 {
+        let (begun, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+        let work = (0..clients).map(|_| async {
+            let mut done = 0_usize;
+            while begun.elapsed() < time {
+                let Some(id) = tokens.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                self.post(&format!("/v1/tokens/{id}/{what}"), json!({})).await;
+                done += 1;
+            }
+            done
+        });
+        let done: usize = futures::future::join_all(work).await.into_iter().sum();
+        done as f64 / begun.elapsed().as_secs_f64()
+    }
+
+    /// Verifies the administrator's token with itself.
+    async fn verify(&self, clients: usize, time: Duration) -> f64 {
+        let begun = Instant::now();
+        let body = json!({"token": self.token});
+        let work = (0..clients).map(|_| async {
+            let mut done = 0_usize;
+            while begun.elapsed() < time {
+                let answer: Value = self.post("/v1/verify", body.clone()).await;
+                assert_eq!(answer["active"], true);
+                done += 1;
+            }
+            done
+        });
+        let done: usize = futures::future::join_all(work).await.into_iter().sum();
+        done as f64 / begun.elapsed().as_secs_f64()
+    }
+}

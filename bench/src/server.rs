@@ -1,0 +1,83 @@
+//! The program under measurement, as a process of its own.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+/// A running server.
+pub struct Server {
+    pub url: String,
+    pub token: String,
+    /// From exec to the first answer that says ready.
+    pub ready: Duration,
+    process: Child,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// Makes an installation and serves it.
+    pub async fn start(program: &Path, database: &str, data: &Path) -> Self {
+        let data = data.to_str().expect("a path");
+        let init =
+            ["init", "--database", database, "--data", data, "--org", "bench", "--admin", "a@bench.test", "--json"];
+        let made = Command::new(program).args(init).output().await.expect("init");
+        let made: Value = serde_json::from_slice(&made.stdout).expect("one JSON object");
+        let token = made["token"].as_str().expect("a token").to_owned();
+        let listen =
+            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").to_string();
+        let begun = Instant::now();
+        let process = Command::new(program)
+            .args(["serve", "--database", database, "--data", data, "--listen", &listen])
+            .env("TOKENHOUSE__LOG__LEVEL", "warn")
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("serve");
+        let (client, url) = (reqwest::Client::new(), format!("http://{listen}"));
+        let ready = loop {
+            match client.get(format!("{url}/healthz/ready")).send().await {
+                Ok(answer) if answer.status().is_success() => break begun.elapsed(),
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        };
+        Self { url, token, ready, process, client }
+    }
+
+    /// A request that must succeed.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&body);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.expect("JSON")
+    }
+
+    /// Lets one account have as many tokens as the measurement makes.
+    pub async fn lift_limits(&self) {
+        let url = format!("{}/v1/policy", self.url);
+        let answer = self.client.get(&url).bearer_auth(&self.token).send().await.expect("the policy");
+        let mut policy: Value = answer.json().await.expect("JSON");
+        policy["kinds"]["user"]["limit"] = json!(1_000_000);
+        let answer = self.client.put(&url).bearer_auth(&self.token).json(&policy).send().await.expect("an answer");
+        assert!(answer.status().is_success());
+    }
+
+    /// Resident memory.
+    pub fn memory_mb(&self) -> f64 {
+        let status = self.process.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let status = status.unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<f64>().ok()).unwrap_or(0.0) / 1000.0
+    }
+
+    /// Stops it as an operator would.
+    pub async fn stop(mut self) {
+        if let Some(id) = self.process.id() {
+            let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
+        }
+        let _ = self.process.wait().await;
+    }
+}
