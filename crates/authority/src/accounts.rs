@@ -43,11 +43,9 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     if let Ok(id) = Uuid::try_parse(text) {
         return Ok(id);
     }
-    if text.len() > 4 * name::IDENTIFIER {
-        return Err(Error::not_found("account"));
-    }
+    let folded = name::findable(text, name::IDENTIFIER).ok_or_else(|| Error::not_found("account"))?;
     let mut reader = ctx.store.read().await?;
-    let found = accounts::by_identifier(&mut reader.conn(), caller.org.id, &name::fold(text)).await?;
+    let found = accounts::by_identifier(&mut reader.conn(), caller.org.id, &folded).await?;
     found.map(|account| account.id).ok_or_else(|| Error::not_found("account"))
 }
 

@@ -46,11 +46,9 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     if let Ok(id) = Uuid::try_parse(text) {
         return Ok(id);
     }
-    if text.len() > 4 * name::NAME {
-        return Err(Error::not_found("group"));
-    }
+    let folded = name::findable(text, name::NAME).ok_or_else(|| Error::not_found("group"))?;
     let mut reader = ctx.store.read().await?;
-    let found = groups::by_name(&mut reader.conn(), caller.org.id, &name::fold(text)).await?;
+    let found = groups::by_name(&mut reader.conn(), caller.org.id, &folded).await?;
     found.map(|group| group.id).ok_or_else(|| Error::not_found("group"))
 }
 

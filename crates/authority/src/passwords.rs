@@ -132,8 +132,13 @@ async fn check(ctx: &Ctx, stored: &PasswordHash, given: &SecretText, who: &str, 
         keys.push(format!("from {address}"));
     }
     tokio::time::sleep(ctx.guard.failed(&keys, ctx.now())).await;
+    Err(wrong())
+}
+
+/// The one answer to whoever can't sign in, whatever the reason.
+pub(crate) fn wrong() -> Error {
     let message = "the e-mail address or the password is wrong";
-    Err(Error::new(tokenhouse_model::ErrorKind::Unauthenticated, tokenhouse_model::Refusal::Plain, message))
+    Error::new(tokenhouse_model::ErrorKind::Unauthenticated, tokenhouse_model::Refusal::Plain, message)
 }
 
 /// The person of this e-mail address and password.
@@ -141,7 +146,7 @@ async fn check(ctx: &Ctx, stored: &PasswordHash, given: &SecretText, who: &str, 
 /// # Errors
 /// `unauthenticated`, the same and as slow for an unknown address as for a wrong password.
 pub(crate) async fn person(ctx: &Ctx, email: &str, password: &SecretText, address: &str) -> Result<Identity> {
-    let folded = name::fold(email.get(..email.len().min(4 * name::IDENTIFIER)).unwrap_or_default());
+    let folded = name::findable(email, name::IDENTIFIER).unwrap_or_default();
     let identity = accounts::identity_by_login(&mut ctx.store.read().await?.conn(), &folded).await?;
     let stored = identity.as_ref().map(|identity| identity.password.clone()).unwrap_or_default();
     check(ctx, &stored, password, &folded, address).await?;

@@ -72,11 +72,9 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     if let Ok(id) = Uuid::try_parse(text) {
         return Ok(id);
     }
-    if text.len() > 4 * name::NAME {
-        return Err(Error::not_found("role"));
-    }
+    let folded = name::findable(text, name::NAME).ok_or_else(|| Error::not_found("role"))?;
     let mut reader = ctx.store.read().await?;
-    let found = roles::by_name(&mut reader.conn(), caller.org.id, &name::fold(text)).await?;
+    let found = roles::by_name(&mut reader.conn(), caller.org.id, &folded).await?;
     found.map(|role| role.id).ok_or_else(|| Error::not_found("role"))
 }
 
@@ -287,8 +285,12 @@ pub async fn give(ctx: &Arc<Ctx>, caller: &Caller, giving: Giving) -> Result<Don
 /// Takes a role or a permission. What is not held is not missed: that changes nothing.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`.
+/// `missing_permission`, `not_found`, `invalid_field`.
 pub async fn take(ctx: &Arc<Ctx>, caller: &Caller, from: Holder, what: Given) -> Result<Done<Outcome>> {
+    if let Given::Permission(text) = &what {
+        // Not whether it is known: one that no longer is can still be taken.
+        name::check("permission", text, name::PERMISSION)?;
+    }
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::GiveRoles)?;
         let (id, _) = holder(tx, fresh, from).await?;

@@ -44,7 +44,8 @@ pub async fn sign_in(ctx: &Arc<Ctx>, ask: SignIn) -> Result<Done<Outcome>> {
     let password = identity.password;
     ctx.store
         .write(async move |tx: &mut Tx<'_>| {
-            let refused = || Error::credential(tokenhouse_model::decide::Reason::AccountInactive);
+            // A stranger learns nothing from it, not even that the password was right; the log tells.
+            let refused = || passwords::wrong().because("the account or its org is gone, inactive or another");
             // Read again: the password may have been changed while it was checked.
             let person = accounts::identity(tx.conn(), identity.id).await?.ok_or_else(refused)?;
             if person.password != password {

@@ -113,12 +113,25 @@ async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
     })
 }
 
-/// What is wrong with JSON, without repeating strings that the caller sent: they may be secrets.
+/// What is wrong with JSON, without repeating text that the caller sent: it may be a secret.
 fn unreadable(error: &serde_json::Error) -> Error {
     let text = error.to_string();
-    let Some((before, rest)) = text.split_once(": string \"") else { return Error::malformed(text) };
-    let after = rest.rsplit_once('"').map_or("", |(_, after)| after);
-    Error::malformed(format!("{before}: a string{after}"))
+    if let Some((before, rest)) = text.split_once(": string \"") {
+        let after = rest.rsplit_once('"').map_or("", |(_, after)| after);
+        return Error::malformed(format!("{before}: a string{after}"));
+    }
+    let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "));
+    match unknown {
+        Some((name, expected)) if !is_member_name(name) => {
+            Error::malformed(format!("unknown field, expected {expected}"))
+        }
+        _ => Error::malformed(text),
+    }
+}
+
+/// Whether text looks like a member's name and like no secret of ours, all of which hold digits or capitals.
+fn is_member_name(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 /// Query parameters; unknown ones are refused, because a misspelt filter shows too much.
@@ -129,9 +142,9 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = Native;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
+        // The rejection repeats what the caller wrote, which may be a secret: neither the answer nor the log gets it.
         let parsed = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        let parsed =
-            parsed.map_err(|rejection| Error::malformed("the query can't be read").because(rejection.body_text()));
+        let parsed = parsed.map_err(|_| Error::malformed("the query can't be read"));
         Ok(parsed.map(|axum::extract::Query(query)| Self(query))?)
     }
 }

@@ -49,6 +49,12 @@ pub fn fold(text: &str) -> String {
     text.trim().nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
+/// Text by which something is looked up, folded; `None` if nothing can have such a name, so that no database is asked
+/// (PostgreSQL refuses a NUL in any text).
+pub fn findable(text: &str, max: usize) -> Option<String> {
+    check("name", text, max).ok().map(|()| fold(text))
+}
+
 /// Checks a person's sign-in e-mail and gives it back folded.
 ///
 /// # Errors
@@ -58,9 +64,11 @@ pub fn email(field: &'static str, text: &str) -> Result<String> {
     let folded = fold(text);
     // Folding can lengthen a text.
     check(field, &folded, IDENTIFIER)?;
-    let valid = folded.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !folded.contains(char::is_whitespace)
-    });
+    // The prefix tells a robot from a person wherever only the identifier is shown.
+    let valid = !folded.starts_with("sa::")
+        && folded.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !folded.contains(char::is_whitespace)
+        });
     if valid { Ok(folded) } else { Err(Error::invalid(field, "must be an e-mail address")) }
 }
 

@@ -215,6 +215,12 @@ impl PermissionSet {
             .or_else(|| wanted.services.difference(&self.services).next().cloned())
     }
 
+    /// What of it is management permissions.
+    #[must_use]
+    pub fn management(&self) -> Self {
+        Self { managed: self.managed, services: Arc::default() }
+    }
+
     /// Whether everything in it is a management permission of this namespace.
     pub fn within(&self, namespace: Namespace) -> bool {
         self.services.is_empty() && self.managed & !Self::whole(namespace).managed == 0

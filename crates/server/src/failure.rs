@@ -30,6 +30,8 @@ pub enum Failure {
     Problem(Box<Problem>),
     /// The server gave no answer, or the answer was lost on its way.
     Unreachable(String),
+    /// What was asked for is not in this machine's own database.
+    NotFound(String),
     /// Something else is at work on the same thing.
     Conflict(String),
     /// Verify says that the credential is not active; the answer has been printed.
@@ -49,6 +51,7 @@ impl Failure {
             Self::OutputClosed => 0,
             Self::Settings(_) | Self::Other(_) => 1,
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
             Self::Problem(problem) => problem.exit(),
             Self::Conflict(_) => 5,
             Self::Unreachable(_) => 6,
@@ -76,6 +79,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Problem(_) => "problem",
             Self::Unreachable(_) => "unreachable",
+            Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
             Self::NotActive => "not_active",
             Self::Settings(_) => "settings",
@@ -103,7 +107,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(said) | Self::Unreachable(said) | Self::Conflict(said) | Self::Other(said) => f.write_str(said),
+            Self::Usage(said)
+            | Self::Unreachable(said)
+            | Self::NotFound(said)
+            | Self::Conflict(said)
+            | Self::Other(said) => f.write_str(said),
             Self::Problem(problem) => problem.fmt(f),
             Self::NotActive => f.write_str("not active"),
             Self::Settings(faults) => write!(f, "the settings are wrong\n{faults}"),

@@ -5,6 +5,7 @@ use serde_json::json;
 use tokenhouse_authority::housekeeping;
 use tokenhouse_authority::orgs::NewOrg;
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::node;
 use crate::output::{Output, print_text};
@@ -26,6 +27,7 @@ pub struct Arguments {
 /// Makes the installation and shows its first secrets, once.
 pub async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let config = arguments.place.settings(Vec::new())?;
+    let serve = how_to_serve(&arguments.place, &config);
     let new = NewOrg { name: arguments.org, admin: arguments.admin };
     let (ctx, made) = node::install(&config, new).await?;
     housekeeping::close(&ctx).await;
@@ -38,7 +40,7 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     print_text(&format!(
         "org       {}\nsign-in   {}\npassword  {password}\ntoken     {token}\n\n\
          Keep password and token now: they are not shown again. Keep the master key ({}) with your backups, but not\n\
-         beside them. Then run: tokenhouse serve --database {}",
+         beside them. Then run: {serve}",
         made.org_id,
         made.account,
         config.keys.master_env.as_ref().map_or_else(
@@ -51,6 +53,20 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
                 .to_string(),
             |name| format!("variable {name}"),
         ),
-        config.database.url,
     ))
+}
+
+/// The line that serves what was just made: the same flags, the database without its password.
+fn how_to_serve(place: &Place, config: &Config) -> String {
+    let mut line = "tokenhouse serve".to_owned();
+    if let Some(file) = &place.config {
+        line.push_str(&format!(" --config {}", file.display()));
+    }
+    if place.database.is_some() {
+        line.push_str(&format!(" --database {}", config.database.url));
+    }
+    if let Some(data) = &place.data {
+        line.push_str(&format!(" --data {}", data.display()));
+    }
+    line
 }

@@ -24,6 +24,17 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// How often it is looked whether a checkpoint is due when nothing is written.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
+/// Keeps this process's memory, which holds keys and secrets, out of core files and other processes' reach. Where the
+/// system refuses, it is said and served all the same: it is a second line.
+pub fn keep_memory_private() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let private = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    if let Err(error) = limited.and(private) {
+        tracing::warn!(%error, "core files can't be prevented");
+    }
+}
+
 /// Where the master key comes from.
 enum KeySource {
     File(PathBuf),
@@ -111,6 +122,8 @@ async fn opened(config: &Config, location: Location, key: MasterKey) -> Result<A
 /// # Errors
 /// There is one already (nothing is changed), or as [`open`].
 pub async fn install(config: &Config, new: NewOrg) -> Result<(Arc<Ctx>, Installed), Failure> {
+    // Before anything is made: a slip of the finger must not leave half an installation.
+    new.check()?;
     let location = location(config)?;
     let source = KeySource::of(config);
     let key = match Store::look(&location).await? {
@@ -137,6 +150,14 @@ pub async fn install(config: &Config, new: NewOrg) -> Result<(Arc<Ctx>, Installe
             Err(error.into())
         }
     }
+}
+
+/// Whether an installation has its first org; one whose making was cut short has none.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_whole(ctx: &Ctx) -> Result<bool, Failure> {
+    Ok(install::installed(ctx).await?)
 }
 
 /// How requests are read, by the settings.
@@ -207,6 +228,7 @@ impl From<Error> for Failure {
             next = cause.source();
         }
         match error.kind() {
+            ErrorKind::NotFound => Self::NotFound(said),
             ErrorKind::Conflict => Self::Conflict(said),
             ErrorKind::Invalid => Self::Usage(said),
             ErrorKind::Unavailable | ErrorKind::OutcomeUnknown => Self::Unreachable(said),

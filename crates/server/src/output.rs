@@ -122,6 +122,7 @@ impl Field {
         let value = object.pointer(self.1).unwrap_or(&Value::Null);
         match (self.2, value) {
             (Form::Text | Form::TimeIfAny, Value::Null) => "-".to_owned(),
+            (Form::Text, Value::String(text)) if text.is_empty() => "-".to_owned(),
             (Form::Text, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
             (Form::Time | Form::TimeIfAny | Form::Day, value) => match value.as_i64() {
                 None | Some(i64::MAX) => "never".to_owned(),
@@ -142,7 +143,10 @@ impl Field {
 
 /// One member of a list: an object is told by its name and, where it ends, when.
 fn member(value: &Value) -> String {
-    let name = ["/name", "/identifier", "/last4", "/id"].iter().find_map(|at| value.pointer(at)).unwrap_or(value);
+    let name = ["/name", "/permission", "/identifier", "/last4", "/id"]
+        .iter()
+        .find_map(|at| value.pointer(at))
+        .unwrap_or(value);
     let text = name.as_str().map_or_else(|| name.to_string(), ToOwned::to_owned);
     let end = ["/expires_at", "/good_until"].iter().find_map(|at| value.pointer(at)?.as_i64());
     match end.filter(|end| *end != i64::MAX) {
@@ -161,6 +165,7 @@ mod tests {
         let token = json!({
             "name": "ci\u{1b}[31m", "expires_at": null, "idle_seconds": 604800, "scopes": null,
             "reach": ["native", "verify"], "secrets": [{ "id": "x", "last4": "abcd" }], "builtin": true, "count": 3,
+            "description": "", "permissions": [{ "permission": "house:read" }],
         });
         let told = |at, form| Field("", at, form).told(&token);
         assert_eq!(told("/name", Form::Text), "ci\u{fffd}[31m");
@@ -171,6 +176,8 @@ mod tests {
         assert_eq!(told("/reach", Form::List), "native, verify");
         assert_eq!(told("/secrets", Form::List), "abcd");
         assert_eq!(told("/nothing", Form::List), "-");
+        assert_eq!(told("/permissions", Form::List), "house:read");
+        assert_eq!(told("/description", Form::Text), "-");
         assert_eq!(told("/builtin", Form::Text), "yes");
         assert_eq!(told("/count", Form::Text), "3");
     }

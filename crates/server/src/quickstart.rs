@@ -1,10 +1,12 @@
 //! `tokenhouse quickstart`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use tokenhouse_authority::install::Installed;
 use tokenhouse_authority::orgs::NewOrg;
+use tokenhouse_authority::{Ctx, housekeeping};
 use tokenhouse_store::Found;
 
 use crate::config::{Config, Flag};
@@ -41,20 +43,36 @@ impl Arguments {
 pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
     let config = arguments.settings()?;
     crate::telemetry::start(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
+    node::keep_memory_private();
     // The address first: when it is taken, no secret has been made that would be lost with this error.
     let listener = Listener::bind(&config.http).await?;
     let url = config.http.base_url(listener.address()?);
-    let ctx = if node::look(&config).await? == Found::Nothing {
-        let new = NewOrg { name: ORG.to_owned(), admin: ADMIN.to_owned() };
-        let (ctx, made) = node::install(&config, new).await?;
-        print_text(&first(&url, &arguments, &made))?;
-        ctx
-    } else {
-        let ctx = node::open(&config).await?;
-        print_text(&again(&url, &arguments))?;
-        ctx
+    let ctx = match earlier(&config).await? {
+        Some(ctx) => {
+            print_text(&again(&url, &arguments))?;
+            ctx
+        }
+        None => {
+            let new = NewOrg { name: ORG.to_owned(), admin: ADMIN.to_owned() };
+            let (ctx, made) = node::install(&config, new).await?;
+            print_text(&first(&url, &arguments, &made))?;
+            ctx
+        }
     };
     node::serve(&config, ctx, listener).await
+}
+
+/// What an earlier run has made, unless it was killed before it was done.
+async fn earlier(config: &Config) -> Result<Option<Arc<Ctx>>, Failure> {
+    if node::look(config).await? == Found::Nothing {
+        return Ok(None);
+    }
+    let ctx = node::open(config).await?;
+    if node::is_whole(&ctx).await? {
+        return Ok(Some(ctx));
+    }
+    housekeeping::close(&ctx).await;
+    Ok(None)
 }
 
 fn first(url: &str, arguments: &Arguments, made: &Installed) -> String {

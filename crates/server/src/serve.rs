@@ -31,6 +31,7 @@ impl Arguments {
 pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
     let config = arguments.settings()?;
     crate::telemetry::start(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
+    node::keep_memory_private();
     // The address first: a second server on the same one must not touch the journal.
     let listener = Listener::bind(&config.http).await?;
     let ctx = node::open(&config).await?;

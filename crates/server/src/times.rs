@@ -96,7 +96,7 @@ fn told_in(at: i64, now: i64, format: &str) -> String {
     let Ok(time) = Timestamp::from_millisecond(at) else {
         return "(out of range)".to_owned();
     };
-    let distance = told_seconds(at.abs_diff(now) / 1000);
+    let distance = told_seconds((at.abs_diff(now) + 500) / 1000);
     let relative = match () {
         () if at.abs_diff(now) < 1000 => "now".to_owned(),
         () if at > now => format!("in {distance}"),

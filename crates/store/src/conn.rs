@@ -58,7 +58,6 @@ impl Location {
     fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(2))
@@ -84,8 +83,8 @@ impl Location {
     pub(crate) async fn connect(&self, create: bool) -> Result<Single> {
         match self {
             Self::Sqlite(path) => {
-                let options = Self::sqlite_options(path).create_if_missing(create);
-                options.connect().await.map(Single::Sqlite).map_err(fault::of)
+                let options = Self::sqlite_options(path).journal_mode(SqliteJournalMode::Wal);
+                options.create_if_missing(create).connect().await.map(Single::Sqlite).map_err(fault::of)
             }
             Self::Postgres(options) => {
                 let options = Self::postgres_options(options);
@@ -98,11 +97,19 @@ impl Location {
         }
     }
 
+    /// A connection to look at what is there, which need not be ours: the mode of its journal would stay in the file.
+    pub(crate) async fn peek(&self) -> Result<Single> {
+        match self {
+            Self::Sqlite(path) => Self::sqlite_options(path).connect().await.map(Single::Sqlite).map_err(fault::of),
+            Self::Postgres(_) => self.connect(false).await,
+        }
+    }
+
     /// A pool for reading.
     pub(crate) async fn pool(&self, size: u32) -> Result<Pool> {
         match self {
             Self::Sqlite(path) => {
-                let options = Self::sqlite_options(path).create_if_missing(false);
+                let options = Self::sqlite_options(path).journal_mode(SqliteJournalMode::Wal);
                 let pool = SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(3));
                 pool.connect_with(options).await.map(Pool::Sqlite).map_err(fault::of)
             }
@@ -233,7 +240,7 @@ pub struct Conn<'c> {
 
 macro_rules! on {
     ($self:ident, $statement:ident, $args:ident, $verb:ident, $row:ident, $rows:ident => $read:expr) => {{
-        $statement.ran();
+        $statement.ran($self.is_sqlite());
         let result = match &mut $self.inner {
             Inner::Sqlite(conn) => {
                 let query = sqlx::query_with($statement.text, sqlite_args($args)?);

@@ -2,10 +2,10 @@
 
 use tokenhouse_model::{Error, ErrorKind, Refusal};
 
-/// Whether running the same transaction again can help: PostgreSQL's serialization failures, deadlocks and lock
-/// time-outs, SQLite's busy.
+/// Whether running the same transaction again can help: PostgreSQL's serialization failures and deadlocks. A lock that
+/// could not be had in its time is no such thing: asking again doubles the wait.
 pub(crate) fn retryable(error: &sqlx::Error) -> bool {
-    code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
+    code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01"))
 }
 
 /// A failed statement as the one error.

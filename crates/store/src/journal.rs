@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ impl Journal {
             // The file's name must survive a power cut too.
             let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| trouble("can't be synced", &self.folder, error))?;
-            return Ok(JournalWriter { file, path, key: self.key.clone(), torn: false });
+            return Ok(JournalWriter { journal: self.clone(), file, path, torn: false });
         }
         Err(Error::internal("no journal file is free"))
     }
@@ -167,9 +167,9 @@ fn end_torn_line(file: &mut File) -> std::io::Result<()> {
 /// The file that this process writes, locked while it lives.
 #[derive(Debug)]
 pub struct JournalWriter {
+    journal: Journal,
     file: File,
     path: PathBuf,
-    key: MasterKey,
     /// An append failed half-way: begin a new line first.
     torn: bool,
 }
@@ -180,10 +180,14 @@ impl JournalWriter {
     /// # Errors
     /// `internal` with the path; what was written before may have stayed.
     pub fn append(&mut self, entries: &[Entry]) -> Result<()> {
+        if !self.stands() {
+            *self = self.journal.writer()?;
+            tracing::warn!(path = %self.path.display(), "the journal's file was moved away; it is begun anew");
+        }
         let mut text = if self.torn { "\n".to_owned() } else { String::new() };
         for entry in entries {
             let json = serde_json::to_string(entry).map_err(Error::internal)?;
-            let mac = self.key.mac(json.as_bytes());
+            let mac = self.journal.key.mac(json.as_bytes());
             text.push_str(&json);
             text.push(' ');
             text.push_str(&mac);
@@ -192,6 +196,13 @@ impl JournalWriter {
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
         self.torn = written.is_err();
         written.map_err(|error| trouble("can't be written", &self.path, error))
+    }
+
+    /// Whether the file still has its name: what is written to one that was moved away or deleted is not found at the
+    /// next start.
+    fn stands(&self) -> bool {
+        let (Ok(open), Ok(named)) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return false };
+        (open.dev(), open.ino()) == (named.dev(), named.ino())
     }
 }
 

@@ -108,6 +108,20 @@ impl MasterKey {
         &self.id
     }
 
+    /// Checks that it is the one of this id, under which a database was sealed.
+    ///
+    /// # Errors
+    /// `conflict` with both ids.
+    pub(crate) fn must_be(&self, id: &str) -> Result<()> {
+        if self.id == id {
+            return Ok(());
+        }
+        let given = &self.id;
+        Err(refused(format!(
+            "this database is sealed under the master key {id}, but the given one is {given}; nothing was changed"
+        )))
+    }
+
     /// Makes an org's data key, wrapped.
     ///
     /// # Errors

@@ -67,6 +67,11 @@ static INSERTS: LazyLock<[Statement; 7]> = LazyLock::new(|| {
     })
 });
 
+/// The statements that are made.
+pub(crate) fn inserts() -> &'static [Statement] {
+    INSERTS.as_slice()
+}
+
 /// Takes the head for this transaction.
 pub(crate) async fn take(conn: &mut Conn<'_>) -> Result<Head> {
     let head = conn.one(&TAKE_HEAD, args![]).await?;
@@ -92,8 +97,7 @@ pub(crate) async fn append(conn: &mut Conn<'_>, events: &[Recorded]) -> Result<(
     let mut rest = events;
     while !rest.is_empty() {
         let power = rest.len().ilog2().min(6);
-        let statement: &'static [Statement; 7] = &INSERTS;
-        let (Some(statement), Some((now, later))) = (statement.get(power as usize), rest.split_at_checked(1 << power))
+        let (Some(statement), Some((now, later))) = (inserts().get(power as usize), rest.split_at_checked(1 << power))
         else {
             break;
         };

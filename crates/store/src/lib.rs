@@ -88,7 +88,7 @@ impl Store {
         {
             return Ok(Found::Nothing);
         }
-        let mut single = location.connect(false).await?;
+        let mut single = location.peek().await?;
         let mut conn = single.conn();
         if schema::state(&mut conn).await? == schema::State::Empty {
             return Ok(Found::Nothing);
@@ -101,21 +101,22 @@ impl Store {
     /// # Errors
     /// `conflict` where there is an installation already; nothing is changed then.
     pub async fn create(location: &Location, key: &MasterKey, clock: &Clock, random: &Random) -> Result<()> {
-        if let Location::Sqlite(path) = location
-            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-        {
-            let made = std::fs::create_dir_all(folder);
-            made.map_err(|error| fault::refused(format!("the folder {} can't be made: {error}", folder.display())))?;
-        }
+        let taken = || fault::refused("this database holds an installation already; nothing was changed");
         if Self::look(location).await? != Found::Nothing {
-            return Err(fault::refused("this database holds an installation already; nothing was changed"));
+            return Err(taken());
+        }
+        if let Location::Sqlite(path) = location {
+            let made = private_file(path);
+            made.map_err(|error| fault::refused(format!("the database {} can't be made: {error}", path.display())))?;
         }
         let mut single = location.connect(true).await?;
         let mut conn = single.conn();
         schema::migrate(&mut conn, clock.now()).await?;
         conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
         let id = tokenhouse_model::id::new(clock.now(), random).to_string();
-        schema::set(&mut conn, DATABASE_ID, &id).await?;
+        let first = schema::set(&mut conn, DATABASE_ID, &id).await;
+        // Somebody else may have looked at the same moment.
+        first.map_err(|error| if matches!(error.refusal(), Refusal::Duplicate(_)) { taken() } else { error })?;
         schema::set(&mut conn, MASTER_KEY_ID, key.id()).await?;
         conn.raw("COMMIT").await
     }
@@ -133,13 +134,7 @@ impl Store {
                     "the database holds no installation; run: tokenhouse init",
                 ));
             }
-            Found::Installation { key: id } if id != key.id() => {
-                return Err(fault::refused(format!(
-                    "this database is sealed under the master key {id}, but the given one is {}; nothing was changed",
-                    key.id()
-                )));
-            }
-            Found::Installation { .. } => {}
+            Found::Installation { key: id } => key.must_be(&id)?,
         }
         let mut single = settings.location.connect(false).await?;
         let mut conn = single.conn();
@@ -158,7 +153,7 @@ impl Store {
             );
         }
         let compared = replay::compare(&mut conn, contents.entries).await?;
-        catch_up(&mut conn, &mut writer, compared.agreed).await?;
+        catch_up(&mut conn, &mut writer, compared.agreed.1).await?;
         let outside = Arc::new(Outside::new(writer, settings.checkpoints, &head));
         let writer = Writer::start(settings.location.clone(), single, clock, random.clone(), outside.clone())?;
         let pool = settings.location.pool(settings.readers).await?;
@@ -170,7 +165,7 @@ impl Store {
     }
 
     async fn forget_again(&self, compared: replay::Compared) -> Result<()> {
-        let (kept, entries) = (compared.agreed, compared.lost.len());
+        let (kept, entries) = (compared.agreed.1, compared.lost.len());
         let done = self.write(async move |tx: &mut Tx<'_>| replay::replay(tx, &compared).await).await?;
         tracing::error!(
             kept_revision = kept,
@@ -179,6 +174,10 @@ impl Store {
             epoch = done.receipt.epoch,
             "the database is older than its journal: it was restored; what was taken away since is taken away again"
         );
+        // The journal vouches for the replay itself, also where it took nothing away.
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!(%error, "the checkpoint after a replay could not be written");
+        }
         Ok(())
     }
 
@@ -249,7 +248,18 @@ impl Store {
     /// Gives the connections back. Operations that were taken are carried out.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.writer.close().await;
     }
+}
+
+/// Makes the database file, which only its owner may read: it holds password hashes. SQLite gives its side files the
+/// same mode.
+fn private_file(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
 /// Appends to the journal what the database has taken away since: a crash between commit and sync leaves such a gap.
@@ -289,5 +299,31 @@ pub fn statements() -> Vec<&'static sql::Statement> {
     .into_iter()
     .flatten()
     .copied()
+    .chain(ledger::inserts())
     .collect()
+}
+
+/// Every table that is read into a struct and its columns, for the test that compares them with the schema.
+#[doc(hidden)]
+pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
+    fn of<T: sql::Row>() -> (&'static str, &'static [&'static str]) {
+        (T::TABLE, T::COLUMNS)
+    }
+    vec![
+        of::<tokenhouse_model::Account>(),
+        of::<tokenhouse_model::Assignment>(),
+        of::<tokenhouse_model::Group>(),
+        of::<tokenhouse_model::Identity>(),
+        of::<tokenhouse_model::Org>(),
+        of::<tokenhouse_model::Role>(),
+        of::<tokenhouse_model::Secret>(),
+        of::<tokenhouse_model::Token>(),
+        of::<tokenhouse_model::event::Recorded>(),
+        of::<tokenhouse_model::role::Grant>(),
+        of::<groups::Member>(),
+        of::<once::Kept>(),
+        of::<orgs::StoredPolicy>(),
+        of::<schema::Setting>(),
+        of::<usage::UsageDay>(),
+    ]
 }

@@ -33,8 +33,8 @@ statements! {
 /// How the database stands to the journal.
 #[derive(Debug)]
 pub(crate) struct Compared {
-    /// The last revision on which both agree; 0 if none.
-    pub(crate) agreed: i64,
+    /// Epoch and revision of the last event on which both agree; 0 if none.
+    pub(crate) agreed: (i64, i64),
     /// What the journal knows and the database does not.
     pub(crate) lost: Vec<Entry>,
     /// The highest epoch that the journal knows.
@@ -51,12 +51,12 @@ pub(crate) async fn compare(conn: &mut Conn<'_>, mut entries: Vec<Entry>) -> Res
             event.epoch == entry.epoch && unhex(&entry.hash).is_some_and(|hash| event.hash == hash)
         }) {
             lost.reverse();
-            return Ok(Compared { agreed: entry.revision, lost, epoch });
+            return Ok(Compared { agreed: (entry.epoch, entry.revision), lost, epoch });
         }
         lost.push(entry);
     }
     lost.reverse();
-    Ok(Compared { agreed: 0, lost, epoch })
+    Ok(Compared { agreed: (0, 0), lost, epoch })
 }
 
 /// What an event took away, read back from its stored body.
@@ -76,9 +76,10 @@ pub(crate) async fn replay(tx: &mut Tx<'_>, compared: &Compared) -> Result<u64> 
         changed += take_away(tx.conn(), removal, now).await?;
     }
     let last = compared.lost.last();
-    tx.raise_epoch(compared.epoch + 1);
+    tx.raise_epoch(compared.epoch.max(tx.position().0) + 1);
     let event = Event::new(EventKind::JournalReplayed, Uuid::nil(), Uuid::nil())
-        .with("kept_revision", compared.agreed)
+        .with("kept_epoch", compared.agreed.0)
+        .with("kept_revision", compared.agreed.1)
         .with("lost_epoch", last.map_or(0, |entry| entry.epoch))
         .with("lost_to", last.map_or(0, |entry| entry.revision))
         .with("entries", compared.lost.len())

@@ -7,11 +7,14 @@ use crate::conn::{Conn, Number};
 use crate::sql::{Bind as _, args, row, statements};
 use crate::{fault, roles};
 
+#[cfg(test)]
+mod tests;
+
 /// The migrations, oldest first; the version of a schema is how many of them were run.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_house.sql")];
 
 /// The newest schema that this program knows.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+pub const VERSION: i64 = newest(MIGRATIONS);
 
 /// The table that says that a database is ours and how far it was migrated.
 const MIGRATION_TABLE: &str =
@@ -69,6 +72,14 @@ pub(crate) enum State {
 /// # Errors
 /// `conflict` for a database that holds something else or was made by a newer program.
 pub(crate) async fn state(conn: &mut Conn<'_>) -> Result<State> {
+    stands(conn, VERSION).await
+}
+
+const fn newest(migrations: &[&str]) -> i64 {
+    migrations.len() as i64
+}
+
+async fn stands(conn: &mut Conn<'_>, newest: i64) -> Result<State> {
     let tables = catalogue::look(conn).await?;
     if tables.ours == 0 {
         if tables.all == 0 {
@@ -79,9 +90,9 @@ pub(crate) async fn state(conn: &mut Conn<'_>) -> Result<State> {
         return Err(fault::refused(message));
     }
     let version = conn.one::<Number>(&APPLIED, args![]).await?.map_or(0, |number| number.value);
-    if version > VERSION {
+    if version > newest {
         return Err(fault::refused(format!(
-            "the database has schema {version}, made by a newer Tokenhouse; this one knows up to {VERSION}. \
+            "the database has schema {version}, made by a newer Tokenhouse; this one knows up to {newest}. \
              Run the newer program; nothing was changed"
         )));
     }
@@ -93,12 +104,17 @@ pub(crate) async fn state(conn: &mut Conn<'_>) -> Result<State> {
 /// # Errors
 /// As [`state`], and `unavailable`.
 pub(crate) async fn migrate(conn: &mut Conn<'_>, now: Millis) -> Result<()> {
-    if state(conn).await? == State::Ours(VERSION) {
+    bring(conn, MIGRATIONS, now).await
+}
+
+async fn bring(conn: &mut Conn<'_>, migrations: &[&'static str], now: Millis) -> Result<()> {
+    let newest = newest(migrations);
+    if stands(conn, newest).await? == State::Ours(newest) {
         return Ok(());
     }
     let sqlite = conn.is_sqlite();
     conn.raw(if sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
-    let migrated = steps(conn, sqlite, now).await;
+    let migrated = steps(conn, sqlite, migrations, now).await;
     match migrated {
         Ok(()) => conn.raw("COMMIT").await,
         Err(error) => {
@@ -108,12 +124,12 @@ pub(crate) async fn migrate(conn: &mut Conn<'_>, now: Millis) -> Result<()> {
     }
 }
 
-async fn steps(conn: &mut Conn<'_>, sqlite: bool, now: Millis) -> Result<()> {
+async fn steps(conn: &mut Conn<'_>, sqlite: bool, migrations: &[&'static str], now: Millis) -> Result<()> {
     if !sqlite {
         conn.raw(LOCK).await?;
     }
     // Looked at again under the lock: another node may have been first.
-    let from = match state(conn).await? {
+    let from = match stands(conn, newest(migrations)).await? {
         State::Ours(version) => version,
         State::Empty => {
             if !sqlite {
@@ -123,7 +139,7 @@ async fn steps(conn: &mut Conn<'_>, sqlite: bool, now: Millis) -> Result<()> {
             0
         }
     };
-    for (version, text) in (1..).zip(MIGRATIONS).skip(usize::try_from(from).unwrap_or(0)) {
+    for (version, text) in (1..).zip(migrations).skip(usize::try_from(from).unwrap_or(0)) {
         conn.raw(text).await?;
         conn.run(&APPLY, args![version, now]).await?;
     }

@@ -19,22 +19,25 @@ pub struct Statement {
     pub name: &'static str,
     /// Its text, the same for both databases.
     pub text: &'static str,
-    runs: AtomicU64,
+    /// On SQLite and on PostgreSQL.
+    runs: [AtomicU64; 2],
 }
 
 impl Statement {
     /// A statement of this name and text.
     pub const fn new(name: &'static str, text: &'static str) -> Self {
-        Self { name, text, runs: AtomicU64::new(0) }
+        Self { name, text, runs: [AtomicU64::new(0), AtomicU64::new(0)] }
     }
 
-    /// How often it ran in this process.
-    pub fn runs(&self) -> u64 {
-        self.runs.load(Ordering::Relaxed)
+    /// How often it ran in this process on SQLite, or else on PostgreSQL.
+    pub fn runs(&self, sqlite: bool) -> u64 {
+        let [on_sqlite, on_postgres] = &self.runs;
+        if sqlite { on_sqlite } else { on_postgres }.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn ran(&self) {
-        self.runs.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn ran(&self, sqlite: bool) {
+        let [on_sqlite, on_postgres] = &self.runs;
+        if sqlite { on_sqlite } else { on_postgres }.fetch_add(1, Ordering::Relaxed);
     }
 }
 

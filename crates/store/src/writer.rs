@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::event::{Actor, Event, Recorded, Removal};
-use tokenhouse_model::{Done, Error, Millis, Receipt, Result, chain};
-use tokio::sync::{mpsc, oneshot};
+use tokenhouse_model::{Done, Error, ErrorKind, Millis, Receipt, Result, chain};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::conn::{Conn, Location, Single};
 use crate::journal::Entry;
@@ -26,6 +27,8 @@ const BATCH: usize = 64;
 const BATCH_TIME: Duration = Duration::from_millis(50);
 /// Operations that may wait; beyond it the node says that it is busy.
 const QUEUE: usize = 2048;
+/// A transaction that failed after so long was kept waiting by the database.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a batch is run again after a serialization failure.
 const ATTEMPTS: usize = 4;
 
@@ -115,6 +118,9 @@ where
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Turn>>,
+    stop: Arc<Notify>,
+    /// Its sender lives as long as the thread.
+    ended: watch::Receiver<()>,
 }
 
 impl std::fmt::Debug for dyn Turn {
@@ -134,12 +140,22 @@ impl Writer {
     ) -> Result<Self> {
         let (queue, turns) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
-        let thread = Thread { location, conn: Some(conn), clock, random, outside, turns };
+        let stop = Arc::new(Notify::new());
+        let (alive, ended) = watch::channel(());
+        let thread = Thread { location, conn: Some(conn), clock, random, outside, turns, stop: stop.clone() };
         let spawned = std::thread::Builder::new().name("tokenhouse-writer".to_owned()).spawn(move || {
             runtime.block_on(thread.work());
+            drop(alive);
         });
         spawned.map_err(Error::internal)?;
-        Ok(Self { queue })
+        Ok(Self { queue, stop, ended })
+    }
+
+    /// Takes no more operations, and waits until those that were taken are carried out and the connection is closed.
+    pub(crate) async fn close(&self) {
+        self.stop.notify_one();
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
     }
 
     /// Queues an operation and waits for its commit. It is carried out even if the caller stops waiting.
@@ -150,7 +166,10 @@ impl Writer {
     {
         let (answer, waiting) = oneshot::channel();
         let op = Box::new(Op { operation, outcome: None, answer });
-        self.queue.try_send(op).map_err(|_| Error::unavailable("too many changes are waiting; nothing was changed"))?;
+        self.queue.try_send(op).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::unavailable("too many changes are waiting; nothing was changed"),
+            TrySendError::Closed(_) => Error::unavailable("the house is closing; nothing was changed"),
+        })?;
         waiting.await.map_err(|_| Error::outcome_unknown())?
     }
 }
@@ -162,6 +181,7 @@ struct Thread {
     random: Random,
     outside: Arc<Outside>,
     turns: mpsc::Receiver<Box<dyn Turn>>,
+    stop: Arc<Notify>,
 }
 
 /// A batch that was committed.
@@ -175,14 +195,34 @@ struct Committed {
 
 impl Thread {
     async fn work(mut self) {
-        while let Some(first) = self.turns.recv().await {
+        while let Some(first) = self.next().await {
             let mut batch = vec![first];
+            let begun = Instant::now();
             let outcome = self.attempts(&mut batch).await;
+            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable) && begun.elapsed() > PATIENCE
+            {
+                // The others would wait as long, one after another, until nobody listens any more.
+                while let Ok(turn) = self.turns.try_recv() {
+                    batch.push(turn);
+                }
+            }
             self.answer(batch, outcome);
         }
         if let Some(Single::Sqlite(conn)) = self.conn.take() {
             // Folds the write-ahead log back into the file, so that what is left behind is one file.
             let _ = sqlx::Connection::close(conn).await;
+        }
+    }
+
+    /// The next operation; none once the house is closed and all that was taken is done.
+    async fn next(&mut self) -> Option<Box<dyn Turn>> {
+        tokio::select! {
+            biased;
+            turn = self.turns.recv() => turn,
+            () = self.stop.notified() => {
+                self.turns.close();
+                self.turns.recv().await
+            }
         }
     }
 

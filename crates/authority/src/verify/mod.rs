@@ -128,16 +128,16 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
     let now = ctx.clock.now();
     let joined = read(&mut snapshot.conn(), &digest, now).await;
     let joined = snapshot.end(joined).await?;
-    let token_id = joined.as_ref().map(|joined| joined.token.id);
+    let known = joined.as_ref().map(|joined| (joined.token.id, joined.secret.created_at));
     Ok(match decide_again(ctx, joined, ask, now) {
         Ok(good) => {
-            let young = good.token.created_at.max(good.token.updated_at) + once::KEPT > now;
+            let young = known.is_some_and(|(_, made)| made + once::KEPT > now);
             let fresh = young.then_some(good.secret_id);
             ctx.verifier.uses.good(good.token.id, now, ask.address, fresh);
             Verdict::Good(Box::new(good))
         }
         Err(reason) => {
-            if let Some(token) = token_id {
+            if let Some((token, _)) = known {
                 ctx.verifier.uses.refused(token, now, reason);
             }
             Verdict::Refused(reason)

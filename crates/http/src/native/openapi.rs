@@ -15,8 +15,8 @@ use crate::App;
 use crate::problem::Problem;
 
 const DESCRIPTION: &str = "Issue, verify, rotate, revoke and govern API tokens. Times are epoch milliseconds, durations \
-    whole seconds. Every change answers with a receipt: the position of the change in the ledger. Any change may carry an \
-    `Idempotency-Key`: a repeated request gets the first one's answer, for ten minutes.";
+    whole seconds. Every change answers with a receipt: the position of the change in the ledger. Any change but \
+    signing in and out may carry an `Idempotency-Key`: a repeated request gets the first one's answer, for ten minutes.";
 
 /// Every refusal that any operation may answer with.
 const REFUSALS: &[(&str, &str)] = &[
@@ -61,6 +61,10 @@ fn finish(item: &mut PathItem) {
     let changes = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
     for operation in changes.into_iter().flatten() {
         refusals(operation);
+        if operation.tags.iter().flatten().any(|tag| tag == "session") {
+            // Signing in twice makes two sessions: nobody is known yet to whom a key could be bound.
+            continue;
+        }
         let key = Parameter::builder()
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)

@@ -62,7 +62,8 @@ fn a_clock_that_is_set_back_stands_still() {
 fn cursors_come_back_as_they_went_and_nothing_else_does() {
     let cursor = Cursor { after: Uuid::from_u128(42) };
     assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
-    for text in ["", "x", "AAAA", &"A".repeat(100), "Ag", &cursor.encode()[1..]] {
+    let shifted = cursor.encode().split_off(1);
+    for text in ["", "x", "AAAA", &"A".repeat(100), "Ag", &shifted] {
         assert!(Cursor::decode(text).is_err(), "{text}");
     }
 }

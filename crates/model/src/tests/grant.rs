@@ -14,8 +14,19 @@ fn what_one_holds_one_can_give_and_nothing_else() {
     assert!(cover(&caller, &set(&[P::Read]), &PermissionSet::none()).is_ok());
     let refused = cover(&caller, &set(&[P::Read, P::Ledger]), &PermissionSet::none()).unwrap_err();
     assert_eq!(refused.refusal(), &Refusal::NotCovered("house:ledger".to_owned()));
+}
+
+#[test]
+fn permissions_of_services_are_given_by_who_holds_them_or_manages_roles() {
     let service = PermissionSet::parse(["external/x/service:member"]).unwrap();
-    assert!(cover(&caller, &service, &PermissionSet::none()).is_err());
+    let none = PermissionSet::none();
+    assert!(cover(&set(&[P::Read, P::Accounts, P::UserManagement]), &service, &none).is_err());
+    assert!(cover(&service, &service, &none).is_ok());
+    assert!(cover(&set(&[P::Roles]), &service, &none).is_ok());
+    assert!(cover(&set(&[P::CspOrgOwner]), &service, &none).is_ok());
+    let mut more = service.clone();
+    more.extend(&set(&[P::Ledger]));
+    assert!(cover(&set(&[P::Roles]), &more, &none).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tokenhouse_model::SecretText;
 
-use super::{Caution, Hit, NoPassword, Page, Remote, id_of, told_count, word};
+use super::{Caution, Hit, NoPassword, Page, Remote, id_of, word};
 use crate::ask;
 use crate::client::Call;
 use crate::failure::Failure;
@@ -34,15 +34,12 @@ pub(super) const ACCOUNT: &[Field] = &[
     Field("Roles", "/roles", List),
     Field("Groups", "/groups", List),
     Field("Own permissions", "/permissions", List),
+    Field("Tokens not revoked", "/tokens", Text),
     Field("Created", "/created_at", TimeIfAny),
     Field("Last used", "/last_used_at", Time),
 ];
 
-const DELETED: &[Field] = &[
-    Field("ID", "/id", Text),
-    Field("Identifier", "/identifier", Text),
-    Field("Tokens revoked", "/tokens_revoked", Text),
-];
+const DELETED: &[Field] = &[Field("Deleted", "/id", Text), Field("Tokens revoked", "/touched", Text)];
 
 const PERMISSIONS: &[Field] = &[Field("Permission", "/permission", Text), Field("Through", "/through", List)];
 
@@ -276,10 +273,8 @@ async fn end(
     call: impl Fn(&str) -> Call,
 ) -> Result<(), Failure> {
     let object = remote.client.send(&Call::get(&["accounts", account])).await?;
-    let id = id_of(&object)?;
-    let tokens = Call::get(&["tokens"]).query("owner", Some(&id)).query("state", Some("active"));
-    let also = vec![("Live tokens", told_count(remote.count(tokens).await?))];
-    remote.destroy(caution, &Hit { verb, object: &object, fields: ACCOUNT, also }, call(&id), fields).await
+    let call = call(&id_of(&object)?);
+    remote.destroy(caution, &Hit { verb, object: &object, fields: ACCOUNT, also: Vec::new() }, call, fields).await
 }
 
 async fn permissions(remote: &Remote, account: &str) -> Result<(), Failure> {

@@ -29,6 +29,8 @@ const GROUP: &[Field] = &[
     Field("Created", "/created_at", TimeIfAny),
 ];
 
+const DELETED: &[Field] = &[Field("Deleted", "/id", Text)];
+
 /// `tokenhouse group ...`
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -47,13 +49,13 @@ pub enum Command {
     },
     /// Show one group
     Show {
-        /// The group's id
+        /// The group's id or name
         id: String,
     },
     /// Change a group's name or description
     #[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args(["name", "description"]))]
     Update {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The new name
         #[arg(long)]
@@ -64,35 +66,35 @@ pub enum Command {
     },
     /// Delete a group; its members lose what they have through it
     Delete {
-        /// The group's id
+        /// The group's id or name
         id: String,
         #[command(flatten)]
         caution: Caution,
     },
     /// List the accounts in a group
     Members {
-        /// The group's id
+        /// The group's id or name
         id: String,
         #[command(flatten)]
         page: Page,
     },
     /// Put an account into a group
     Add {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The account's id or identifier
         account: String,
     },
     /// Take an account out of a group
     Remove {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The account's id or identifier
         account: String,
     },
     /// Give a role to all members
     Assign {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The role's id or name
         role: String,
@@ -102,14 +104,14 @@ pub enum Command {
     },
     /// Take a role from all members
     Unassign {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The role's id or name
         role: String,
     },
     /// Give a permission to all members
     Grant {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The permission, e.g. house:tokens
         permission: String,
@@ -119,7 +121,7 @@ pub enum Command {
     },
     /// Take a permission from all members
     Revoke {
-        /// The group's id
+        /// The group's id or name
         id: String,
         /// The permission
         permission: String,
@@ -138,7 +140,7 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             let call = Call::delete(&["groups", &id_of(&object)?]);
             let verb = "delete this group, and what its members have through it";
             return remote
-                .destroy(&caution, &Hit { verb, object: &object, fields: GROUP, also: Vec::new() }, call, GROUP)
+                .destroy(&caution, &Hit { verb, object: &object, fields: GROUP, also: Vec::new() }, call, DELETED)
                 .await;
         }
         Command::Create { name, description } => {

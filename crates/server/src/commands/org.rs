@@ -28,7 +28,7 @@ const CREATED: &[Field] = &[
     Field("ID", "/id", Text),
     Field("Name", "/name", Text),
     Field("State", "/state", Text),
-    Field("Administrator", "/admin/identifier", Text),
+    Field("Administrator's id", "/admin", Text),
     Field("Password (shown once)", "/password", Text),
 ];
 
@@ -98,9 +98,10 @@ async fn suspend(remote: &Remote, id: &str, caution: &Caution) -> Result<(), Fai
     let whoami = remote.client.send(&Call::get(&["whoami"])).await?;
     let own = whoami.pointer("/org/id").and_then(Value::as_str) == Some(id.as_str());
     let mut also = Vec::new();
-    for (title, list) in
-        [("Live tokens", Call::get(&["tokens"]).query("state", Some("active"))), ("Accounts", Call::get(&["accounts"]))]
-    {
+    for (title, list) in [
+        ("Tokens not switched off", Call::get(&["tokens"]).query("state", Some("active"))),
+        ("Accounts", Call::get(&["accounts"])),
+    ] {
         also.push((title, told_count(if own { remote.count(list).await? } else { None })));
     }
     let hit = Hit { verb: "suspend this org and stop all its credentials", object: &org, fields: ORG, also };

@@ -78,7 +78,9 @@ pub struct Set {
     #[arg(long, value_name = "true|false")]
     session_by_user_token: Option<bool>,
     /// Put the whole policy in place from this JSON file, as `policy show --json` prints it
-    #[arg(long, exclusive = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "kind", "limit", "max_lifetime", "default_lifetime", "max_idle", "widen_reach", "recoverable", "session_by_user_token",
+    ])]
     file: Option<PathBuf>,
 }
 

@@ -29,6 +29,8 @@ const ROLE: &[Field] = &[
     Field("Created", "/created_at", TimeIfAny),
 ];
 
+const DELETED: &[Field] = &[Field("Deleted", "/id", Text), Field("Holders who lost it", "/touched", Text)];
+
 /// `tokenhouse role ...`
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -89,7 +91,7 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             let call = Call::delete(&["roles", &id_of(&object)?]);
             let verb = "delete this role, and take what it gives from all who have it";
             return remote
-                .destroy(&caution, &Hit { verb, object: &object, fields: ROLE, also: Vec::new() }, call, ROLE)
+                .destroy(&caution, &Hit { verb, object: &object, fields: ROLE, also: Vec::new() }, call, DELETED)
                 .await;
         }
         Command::Create { name, description, permissions } => {

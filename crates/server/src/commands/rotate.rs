@@ -40,7 +40,8 @@ pub struct Rotate {
     #[arg(long, value_parser = times::duration, value_name = "DURATION")]
     overlap: Option<u64>,
     /// Put the new secret into this file in one step (mode 0600), and print it nowhere.
-    /// With --self the current token is read from it, unless TOKENHOUSE_TOKEN or --token-file gives one.
+    /// With --self the current token is read from it; only a file that is not there yet takes the token of
+    /// TOKENHOUSE_TOKEN or --token-file.
     /// Ready for cron: a run that broke off is finished by the next
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -58,11 +59,19 @@ impl Rotate {
         self.overlap.unwrap_or(if self.itself { SELF_OVERLAP } else { 0 })
     }
 
-    /// Who to be: with `--self --write FILE` the file's own token, where no other is given.
+    /// Who to be. With `--self --write FILE` it is the file's own token: another one's new secret must not replace it.
     fn token(&self, connection: &Connection) -> Result<Option<SecretText>, Failure> {
-        match (connection.token()?, &self.write) {
-            (None, Some(path)) if self.itself => ask::secret_in(path).map(Some),
-            (token, _) => Ok(token),
+        let given = connection.token()?;
+        let Some(path) = self.write.as_ref().filter(|_| self.itself) else { return Ok(given) };
+        match (ask::secret_in(path), given) {
+            (Ok(own), Some(given)) if own.expose() != given.expose() => Err(Failure::Usage(format!(
+                "{} holds another token than the one that was given (TOKENHOUSE_TOKEN, --token-file); nothing was \
+                 changed. Give none to rotate the file's own, or name another file",
+                path.display()
+            ))),
+            // A file that is not there yet, or is empty, may be filled.
+            (Err(_), Some(given)) => Ok(Some(given)),
+            (own, _) => own.map(Some),
         }
     }
 }
@@ -94,10 +103,7 @@ pub async fn run(rotate: &Rotate, connection: &Connection, output: Output) -> Re
         Err(failure) if resumed => return Err(failure),
         Err(failure) => return attempt.end().and(Err(failure)),
     };
-    if let Some(mode) = file.narrowed_from {
-        output
-            .note(&format!("{} had mode {mode:04o}; others lose it now (--keep-mode keeps it).", target.display()))?;
-    }
+    let narrowed = file.narrowed_from;
     let mut answer = ask_server(&remote, &attempt).await;
     let stale =
         |failure: &Failure| matches!(failure, Failure::Problem(problem) if problem.code.starts_with("idempotency_"));
@@ -113,6 +119,9 @@ pub async fn run(rotate: &Rotate, connection: &Connection, output: Output) -> Re
     let secret = take_secret(&mut rotated)?;
     file.commit(&secret)?;
     attempt.end()?;
+    if let Some(mode) = narrowed {
+        output.note(&format!("{} had mode {mode:04o}: others lose it (--keep-mode keeps it).", target.display()))?;
+    }
     if output.json {
         return output.json(&rotated);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::token::{TOKEN, take_secret};
 use super::{NoPassword, Remote};
@@ -57,7 +57,7 @@ pub async fn login(login: Login, connection: &Connection, output: Output) -> Res
     match file {
         Some(file) => {
             file.commit(&take_secret(&mut session)?)?;
-            output.object(TOKEN, if output.json { &session } else { session.get("token").unwrap_or(&Value::Null) })
+            output.object(TOKEN, &session)
         }
         None if output.json => output.json(&session),
         None => print_text(take_secret(&mut session)?.expose()),

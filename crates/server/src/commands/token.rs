@@ -46,7 +46,7 @@ pub(super) const TOKEN: &[Field] = &[
 ];
 
 const USAGE: &[Field] = &[
-    Field("Day", "/day", Text),
+    Field("Day", "/day", Day),
     Field("Outcome", "/outcome", Text),
     Field("Count", "/count", Text),
     Field("Last", "/last_at", Time),
@@ -62,21 +62,22 @@ pub enum Kind {
     Service,
     /// Exchangeable for access tokens
     Api,
+    /// An app's client secret
+    #[value(name = "client_secret")]
+    ClientSecret,
     /// Made by signing in
     Session,
     /// The org's own
     Org,
 }
 
-/// The states of tokens.
+/// The states of tokens that a list can be narrowed to.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum State {
-    /// It works
+    /// Neither deactivated nor revoked; it may be past its end
     Active,
     /// Deactivated: it can be reactivated
     Inactive,
-    /// Past its end
-    Expired,
     /// For good
     Revoked,
 }

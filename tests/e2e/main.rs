@@ -1,0 +1,8 @@
+//! End to end, over HTTP, on both databases. The tree of modules is the tree of URLs.
+
+mod cli;
+mod crash;
+mod life;
+mod native;
+mod store;
+mod trouble;

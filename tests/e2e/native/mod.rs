@@ -1,0 +1,15 @@
+mod accounts;
+mod groups;
+mod health;
+mod input;
+mod ledger;
+mod once;
+mod orgs;
+mod paging;
+mod policy;
+mod roles;
+mod rules;
+mod session;
+mod smoke;
+mod tokens;
+mod verify;

@@ -1,0 +1,5 @@
+mod chain;
+mod journal;
+mod keys;
+mod schema;
+mod statements;

@@ -1,0 +1,476 @@
+//! Every statement runs on both databases, and every struct is what its table is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use tokenhouse_e2e::{Backend, Database};
+use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
+use tokenhouse_model::address::AddressRules;
+use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
+use tokenhouse_model::org::OrgState;
+use tokenhouse_model::role::{Grant, HolderKind, Namespace, RoleKind};
+use tokenhouse_model::secret::Digest;
+use tokenhouse_model::{
+    Account, Assignment, Group, Identity, NEVER, Org, PermissionSet, Policy, Reach, Result, Role, Scopes, Secret,
+    Token, TokenKind, TokenState, Uuid,
+};
+use tokenhouse_store::journal::{Entry, Journal};
+use tokenhouse_store::once::Kept;
+use tokenhouse_store::usage::UsageDay;
+use tokenhouse_store::{
+    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, ledger, once, orgs, roles, tokens, usage,
+};
+
+const fn n(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+const ORG: Uuid = n(1);
+const IDENTITY: Uuid = n(2);
+const ACCOUNT: Uuid = n(3);
+const GROUP: Uuid = n(4);
+const ROLE: Uuid = n(5);
+const TOKEN: Uuid = n(6);
+const SECRET: Uuid = n(7);
+const ALL: (Uuid, Uuid) = (Uuid::nil(), Uuid::max());
+
+/// A row of each table, each cell with a value of its own, so that two that are mixed up are seen.
+struct Rows {
+    org: Org,
+    identity: Identity,
+    account: Account,
+    group: Group,
+    role: Role,
+    token: Token,
+    secret: Secret,
+}
+
+fn rows() -> Rows {
+    Rows {
+        org: Org {
+            id: ORG,
+            name: "Örg \"1\"".to_owned(),
+            name_fold: "örg \"1\"".to_owned(),
+            state: OrgState::Active,
+            onboarded: true,
+            data_key: vec![0, 1, 255],
+            created_at: 11,
+            updated_at: 12,
+        },
+        identity: Identity {
+            id: IDENTITY,
+            kind: IdentityKind::Person,
+            login: "A@example.test".to_owned(),
+            login_fold: "a@example.test".to_owned(),
+            password: PasswordHash("$argon2id$not".to_owned()),
+            default_org: ORG,
+            created_at: 21,
+            updated_at: 22,
+        },
+        account: Account {
+            id: ACCOUNT,
+            org_id: ORG,
+            identity_id: IDENTITY,
+            kind: AccountKind::User,
+            identifier: "A@example.test".to_owned(),
+            identifier_fold: "a@example.test".to_owned(),
+            description: "who?\n'quoted' \u{1F600}".to_owned(),
+            state: AccountState::Active,
+            created_at: 31,
+            created_by: n(32),
+            updated_at: 33,
+            tombstone: Uuid::nil(),
+        },
+        group: Group {
+            id: GROUP,
+            org_id: ORG,
+            name: "Group".to_owned(),
+            name_fold: "group".to_owned(),
+            description: "of some".to_owned(),
+            created_at: 41,
+            updated_at: 42,
+        },
+        role: Role {
+            id: ROLE,
+            org_id: ORG,
+            kind: RoleKind::Custom,
+            namespace: Namespace::House,
+            name: "Role".to_owned(),
+            name_fold: "role".to_owned(),
+            description: "a role".to_owned(),
+            permissions: PermissionSet::parse(["house:read", "external/x/y"]).unwrap(),
+            created_at: 51,
+            updated_at: 52,
+        },
+        token: Token {
+            id: TOKEN,
+            short_id: "AAAAAAAAAAA".to_owned(),
+            org_id: ORG,
+            owner_id: ACCOUNT,
+            kind: TokenKind::User,
+            name: "Token".to_owned(),
+            name_fold: "token".to_owned(),
+            state: TokenState::Active,
+            scopes: Scopes::Only(PermissionSet::parse(["house:read"]).unwrap()),
+            reach: Reach::ALL,
+            addresses: AddressRules::parse(["10.0.0.0/8", "fd00::/8"]).unwrap(),
+            created_at: 61,
+            created_by: n(62),
+            created_through: n(63),
+            updated_at: 64,
+            not_before: 65,
+            expires_at: NEVER,
+            idle_limit: 66,
+            last_used_at: 0,
+            last_used_address: String::new(),
+            revoked_at: 0,
+        },
+        secret: Secret {
+            id: SECRET,
+            token_id: TOKEN,
+            org_id: ORG,
+            digest: Digest([7; 32]),
+            last4: "wxyz".to_owned(),
+            created_at: 71,
+            good_until: NEVER,
+            sealed: vec![9, 0, 9],
+        },
+    }
+}
+
+/// What is written must be read back as it was.
+macro_rules! same {
+    ($read:expr, $written:expr) => {{
+        let read = $read.await?;
+        assert_eq!(format!("{:?}", read), format!("{:?}", $written));
+    }};
+}
+
+async fn people(conn: &mut Conn<'_>) -> Result<()> {
+    let Rows { mut org, mut identity, mut account, .. } = rows();
+    orgs::insert(conn, &org).await?;
+    same!(orgs::by_id(conn, ORG), Some(&org));
+    same!(orgs::by_name(conn, &org.name_fold), Some(&org));
+    (org.state, org.updated_at) = (OrgState::Suspended, 13);
+    orgs::update(conn, &org).await?;
+    same!(orgs::list(conn, Uuid::nil(), 10), [&org]);
+    same!(orgs::count(conn), 1);
+    let mut policy = Policy::default();
+    same!(orgs::policy(conn, ORG), policy);
+    for limit in [3, 4] {
+        policy.user.limit = limit;
+        orgs::set_policy(conn, ORG, &policy, 1).await?;
+        same!(orgs::policy(conn, ORG), policy);
+    }
+    accounts::insert_identity(conn, &identity).await?;
+    same!(accounts::identity(conn, IDENTITY), Some(&identity));
+    identity.password = PasswordHash("other".to_owned());
+    identity.updated_at = 23;
+    accounts::set_password(conn, IDENTITY, &identity.password, 23).await?;
+    same!(accounts::identity_by_login(conn, &identity.login_fold), Some(&identity));
+    accounts::insert(conn, &account).await?;
+    same!(accounts::by_id(conn, ACCOUNT), Some(&account));
+    "changed".clone_into(&mut account.description);
+    accounts::update(conn, &account).await?;
+    same!(accounts::by_identifier(conn, ORG, &account.identifier_fold), Some(&account));
+    same!(accounts::of_identity(conn, IDENTITY), [&account]);
+    let filter = accounts::Filter { kind: Some(AccountKind::User), state: None, prefix: "a@".to_owned() };
+    same!(accounts::list(conn, ORG, &filter, Uuid::nil(), 10), [&account]);
+    let filter = accounts::Filter { prefix: "a_".to_owned(), ..filter };
+    same!(accounts::list(conn, ORG, &filter, Uuid::nil(), 10), Vec::<Account>::new());
+    Ok(())
+}
+
+async fn holdings(conn: &mut Conn<'_>) -> Result<()> {
+    let Rows { mut group, mut role, .. } = rows();
+    groups::insert(conn, &group).await?;
+    same!(groups::by_id(conn, GROUP), Some(&group));
+    "changed".clone_into(&mut group.description);
+    groups::update(conn, &group).await?;
+    same!(groups::by_name(conn, ORG, "group"), Some(&group));
+    same!(groups::list(conn, ORG, Uuid::nil(), 10), [&group]);
+    same!(groups::add(conn, &group, ACCOUNT, 1), true);
+    same!(groups::add(conn, &group, ACCOUNT, 2), false);
+    assert_eq!(groups::members(conn, GROUP, Uuid::nil(), 10).await?[0].id, ACCOUNT);
+    assert_eq!(groups::between(conn, ALL).await?[0].name, "Group");
+    assert_eq!(groups::counts_between(conn, ALL).await?[0].members, 1);
+
+    roles::insert(conn, &role).await?;
+    same!(roles::by_id(conn, ORG, ROLE), Some(&role));
+    "changed".clone_into(&mut role.description);
+    roles::update(conn, &role).await?;
+    same!(roles::by_name(conn, ORG, "role"), Some(&role));
+    assert!(roles::list(conn, ORG, Uuid::nil(), 1000).await?.len() > 1);
+    for (holder_id, holder_kind) in [(ACCOUNT, HolderKind::Account), (GROUP, HolderKind::Group)] {
+        for expires_at in [5, NEVER] {
+            let one = Assignment { holder_id, holder_kind, role_id: ROLE, org_id: ORG, expires_at, created_at: 1 };
+            roles::assign(conn, &one).await?;
+            let permission = "house:verify".to_owned();
+            let one = Grant { holder_id, holder_kind, permission, org_id: ORG, expires_at, created_at: 1 };
+            roles::grant(conn, &one).await?;
+        }
+    }
+    same!(roles::holders(conn, ROLE), 2);
+    assert_eq!(roles::sources(conn, ACCOUNT, 10).await?.len(), 4);
+    assert_eq!(roles::direct_between(conn, (ACCOUNT, ACCOUNT), 10).await?.len(), 2);
+    assert!(roles::held(conn, ACCOUNT, 10).await?.contains("external/x/y"));
+    Ok(())
+}
+
+async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
+    let Rows { mut token, mut secret, .. } = rows();
+    tokens::insert(conn, &token).await?;
+    same!(tokens::by_id(conn, TOKEN), Some(&token));
+    "changed".clone_into(&mut token.name);
+    tokens::update(conn, &token).await?;
+    let mut filter = tokens::Filter { owner: None, kind: Some(TokenKind::User), state: Some(TokenState::Active) };
+    same!(tokens::list(conn, ORG, filter, Uuid::nil(), 10), [&token]);
+    filter.owner = Some(ACCOUNT);
+    same!(tokens::list(conn, ORG, filter, Uuid::nil(), 10), [&token]);
+    same!(tokens::count_live(conn, ACCOUNT, TokenKind::User, 100, 0), 1);
+    same!(tokens::live_of(conn, ACCOUNT, Uuid::nil(), 10), [&token]);
+    for (at, address) in [(90, "192.0.2.1"), (80, "192.0.2.2")] {
+        tokens::used(conn, TOKEN, at, address).await?;
+    }
+    (token.last_used_at, token.last_used_address) = (90, "192.0.2.1".to_owned());
+    same!(tokens::by_id(conn, TOKEN), Some(&token));
+    assert_eq!(tokens::use_between(conn, ALL).await?[0].last_used_at, 90);
+    assert_eq!(accounts::owners_between(conn, ORG, ALL).await?[0].id, ACCOUNT);
+
+    tokens::insert_secret(conn, &secret).await?;
+    same!(tokens::secret(conn, &secret.digest), Some(&secret));
+    same!(tokens::secrets(conn, TOKEN, 100), [&secret]);
+    same!(tokens::secrets_between(conn, ORG, ALL, 100), [&secret]);
+    same!(tokens::end_secret(conn, &secret.digest, 500), 1);
+    same!(tokens::end_secret(conn, &secret.digest, 600), 0);
+    same!(tokens::end_secrets(conn, TOKEN, 400), 1);
+    (secret.good_until, secret.sealed) = (400, Vec::new());
+    same!(tokens::secret(conn, &secret.digest), Some(&secret));
+    Ok(())
+}
+
+async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
+    let kept = Kept {
+        id: vec![1; 32],
+        org_id: ORG,
+        token_id: TOKEN,
+        secret_id: SECRET,
+        operation: "issue".to_owned(),
+        body_digest: vec![2; 32],
+        answer: vec![3; 8],
+        epoch: 1,
+        revision: 2,
+        purged: false,
+        expires_at: 1000,
+    };
+    once::keep(conn, &kept).await?;
+    once::keep(conn, &kept).await?;
+    same!(once::find(conn, &kept.id, 999), Some(&kept));
+    same!(once::find(conn, &kept.id, 1000), None::<Kept>);
+    same!(once::purge_token(conn, TOKEN), 1);
+    same!(once::purge_secret(conn, SECRET), 0);
+    same!(once::forget(conn, 1000), 1);
+    let mut day = UsageDay {
+        token_id: TOKEN,
+        day: 20_000,
+        outcome: "good".to_owned(),
+        uses: 2,
+        last_at: 5,
+        addresses: "192.0.2.1".to_owned(),
+    };
+    usage::add(conn, &day).await?;
+    usage::add(conn, &UsageDay { last_at: 4, addresses: "192.0.2.2".to_owned(), ..day.clone() }).await?;
+    (day.uses, day.addresses) = (4, "192.0.2.1 192.0.2.2".to_owned());
+    same!(usage::of_token(conn, TOKEN), [&day]);
+    same!(usage::forget_before(conn, 20_001), 1);
+    Ok(())
+}
+
+async fn removed(conn: &mut Conn<'_>) -> Result<()> {
+    same!(roles::unassign(conn, ACCOUNT, ROLE), true);
+    same!(roles::unassign(conn, ACCOUNT, ROLE), false);
+    same!(roles::revoke(conn, ACCOUNT, "house:verify"), true);
+    same!(roles::strip(conn, GROUP), 2);
+    same!(roles::delete(conn, ROLE), 0);
+    same!(groups::remove(conn, GROUP, ACCOUNT), true);
+    same!(groups::remove_from_all(conn, ACCOUNT), 0);
+    groups::delete(conn, GROUP).await?;
+    Ok(())
+}
+
+/// One of each kind.
+fn removals() -> Vec<Removal> {
+    let at = 1;
+    vec![
+        Removal::Secret { digest: "07".repeat(32), until: at },
+        Removal::TokenInactive { id: TOKEN },
+        Removal::TokenEnds { id: TOKEN, at },
+        Removal::Token { id: TOKEN },
+        Removal::AccountInactive { id: ACCOUNT },
+        Removal::Account { id: ACCOUNT },
+        Removal::Org { id: ORG },
+        Removal::Policy { org: ORG, policy: Box::new(Policy::default()) },
+        Removal::Password { id: IDENTITY },
+        Removal::Member { group: GROUP, account: ACCOUNT },
+        Removal::Group { id: GROUP },
+        Removal::Role { id: ROLE, permissions: PermissionSet::none() },
+        Removal::Assignment { holder: ACCOUNT, role: ROLE },
+        Removal::Permission { holder: ACCOUNT, permission: "house:verify".to_owned() },
+    ]
+}
+
+async fn every_statement(backend: Backend) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(database) = Database::create(backend, folder.path()).await else { return };
+    let (clock, random) = (Clock::manual(1_800_000_000_000), Random::system());
+    let key = MasterKey::create(&folder.path().join("master.key"), &random).unwrap();
+    Store::create(&database.location, &key, &clock, &random).await.unwrap();
+    let settings = Settings {
+        location: database.location.clone(),
+        journal: folder.path().join("journal"),
+        checkpoints: Checkpoints::default(),
+        readers: 2,
+    };
+    let store = Store::open(&settings, key.clone(), clock.clone(), random.clone()).await.unwrap();
+    let write = async |tx: &mut Tx<'_>| {
+        people(tx.conn()).await?;
+        holdings(tx.conn()).await?;
+        credentials(tx.conn()).await?;
+        remembered(tx.conn()).await?;
+        // 127 events: one statement of each width.
+        for _ in 0..127 {
+            tx.record(&Actor::default(), Event::new(EventKind::OrgCreated, ORG, ORG));
+        }
+        Ok(())
+    };
+    store.write(write).await.unwrap();
+    let mut snapshot = store.snapshot().await.unwrap();
+    let read = async {
+        let conn = &mut snapshot.conn();
+        assert_eq!(ledger::head(conn).await?.revision, 127);
+        assert_eq!(ledger::after(conn, 0, 1000).await?.len(), 127);
+        assert_eq!(ledger::after_of_org(conn, ORG, 100, 1000).await?.len(), 27);
+        ledger::event(conn, 127).await
+    };
+    assert!(read.await.unwrap().is_some());
+    snapshot.end(Ok(())).await.unwrap();
+
+    // A journal that knows more than the database: what it tells of is taken away again.
+    let mut entry = Entry::checkpoint(1, 500, &[1; 32], 1);
+    entry.removals = removals();
+    let journal = Journal::at(&settings.journal, store.database(), key.clone());
+    journal.writer().unwrap().append(&[entry]).unwrap();
+    store.close().await;
+    let store = Store::open(&settings, key, clock, random).await.unwrap();
+    let gone = async |tx: &mut Tx<'_>| {
+        let conn = tx.conn();
+        let token = tokens::by_id(conn, TOKEN).await?.unwrap();
+        assert_eq!((token.state, token.expires_at), (TokenState::Revoked, 1));
+        assert_eq!(tokens::secret(conn, &Digest([7; 32])).await?.unwrap().good_until, 1);
+        assert!(accounts::by_id(conn, ACCOUNT).await?.unwrap().deleted());
+        assert_eq!(accounts::identity(conn, IDENTITY).await?.unwrap().password.0, "");
+        assert_eq!(groups::counts_between(conn, ALL).await?.len(), 0);
+        assert_eq!(roles::sources(conn, ACCOUNT, 10).await?.len(), 0);
+        assert!(roles::by_id(conn, ORG, ROLE).await?.unwrap().permissions.is_empty());
+        assert_eq!(orgs::policy(conn, ORG).await?, Policy::default());
+        // And back, for the statements that take away one by one.
+        let group = groups::by_id(conn, GROUP).await?.unwrap();
+        groups::add(conn, &group, ACCOUNT, 1).await?;
+        let (holder_kind, org_id, expires_at, created_at) = (HolderKind::Account, ORG, NEVER, 1);
+        let role = Assignment { holder_id: ACCOUNT, holder_kind, role_id: ROLE, org_id, expires_at, created_at };
+        roles::assign(conn, &role).await?;
+        let permission = "house:verify".to_owned();
+        let grant = Grant { holder_id: ACCOUNT, holder_kind, permission, org_id, expires_at, created_at };
+        roles::grant(conn, &grant).await?;
+        removed(conn).await
+    };
+    store.write(gone).await.unwrap();
+    store.close().await;
+
+    let statements = tokenhouse_store::statements();
+    assert!(statements.len() > 80, "{}", statements.len());
+    let never = statements.iter().filter(|statement| statement.runs(backend == Backend::Sqlite) == 0);
+    let never: Vec<&str> = never.map(|statement| statement.text).collect();
+    assert!(never.is_empty(), "never run on {backend:?}: {never:#?}");
+    drop(store);
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn every_statement_runs_on_sqlite() {
+    every_statement(Backend::Sqlite).await;
+}
+
+#[tokio::test]
+async fn every_statement_runs_on_postgres() {
+    every_statement(Backend::Postgres).await;
+}
+
+/// Tables that nothing is read into yet, and the two that have no struct of the same columns.
+const OTHERS: [&str; 5] = ["heartbeat", "job", "ledger_head", "saved_search", "tokenhouse_migration"];
+
+/// Tables, their columns in order, and whether each may be NULL.
+type Tables = BTreeMap<String, Vec<(String, bool)>>;
+
+async fn tables(database: &Database) -> Tables {
+    let sql = match database.backend {
+        Backend::Sqlite => {
+            "SELECT m.name AS t, c.name AS c, c.\"notnull\" = 0 AS n FROM sqlite_master m, pragma_table_info(m.name) c
+                WHERE m.type = 'table' ORDER BY m.name, c.cid"
+        }
+        Backend::Postgres => {
+            "SELECT table_name::text AS t, column_name::text AS c, is_nullable = 'YES' AS n
+                FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+        }
+    };
+    let sql = AssertSqlSafe(sql);
+    let rows: Vec<(String, String, bool)> = match database.backend {
+        Backend::Sqlite => {
+            let mut conn = SqliteConnection::connect(&database.url).await.unwrap();
+            let rows = sqlx::query(sql).fetch_all(&mut conn).await.unwrap();
+            rows.iter().map(|row| (row.get("t"), row.get("c"), row.get("n"))).collect()
+        }
+        Backend::Postgres => {
+            let mut conn = PgConnection::connect(&database.url).await.unwrap();
+            let rows = sqlx::query(sql).fetch_all(&mut conn).await.unwrap();
+            rows.iter().map(|row| (row.get("t"), row.get("c"), row.get("n"))).collect()
+        }
+    };
+    let mut tables = Tables::new();
+    for (table, column, nullable) in rows {
+        tables.entry(table).or_default().push((column, nullable));
+    }
+    tables
+}
+
+async fn structs_fit(backend: Backend) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(database) = Database::create(backend, folder.path()).await else { return };
+    let key = MasterKey::create(&folder.path().join("master.key"), &Random::system()).unwrap();
+    Store::create(&database.location, &key, &Clock::system(), &Random::system()).await.unwrap();
+    let tables = tables(&database).await;
+    for (table, columns) in &tables {
+        let nullable: Vec<_> = columns.iter().filter(|(_, nullable)| *nullable).collect();
+        assert!(nullable.is_empty(), "{table}: {nullable:?} may be NULL");
+    }
+    let structs: BTreeMap<&str, &[&str]> = tokenhouse_store::tables().into_iter().collect();
+    for (table, wanted) in &structs {
+        let columns: Vec<&str> = tables[*table].iter().map(|(column, _)| column.as_str()).collect();
+        assert_eq!(columns, *wanted, "{table}");
+    }
+    let known: BTreeSet<&str> = structs.into_keys().chain(OTHERS).collect();
+    let there: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
+    assert_eq!(there, known, "a table without its struct in tokenhouse_store::tables()");
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn every_struct_is_what_its_table_is_on_sqlite() {
+    structs_fit(Backend::Sqlite).await;
+}
+
+#[tokio::test]
+async fn every_struct_is_what_its_table_is_on_postgres() {
+    structs_fit(Backend::Postgres).await;
+}
