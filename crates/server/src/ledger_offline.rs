@@ -50,7 +50,6 @@ fn told(found: &Findings) -> String {
         text = format!("events     read up to {}\n", found.revision);
     }
     let notes = [
-        (found.redacted, "events with a redacted body; their hashes hold"),
         (found.restored as u64, "journal entries from history that a restore lost, as the ledger itself records"),
         (found.unreadable as u64, "journal lines that can't be read: altered, torn, or under another master key"),
     ];

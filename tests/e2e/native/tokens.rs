@@ -42,7 +42,8 @@ both! {
             "owner_identifier": "admin@example.test", "name": "ci \u{1F511} <b>", "state": "active",
             "scopes": ["house:verify", "house:read"], "reach": ["native", "verify"],
             "cidrs": ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"],
-            "created_at": now, "created_by": me["account"]["id"], "created_through": me["token"]["id"], "not_before": now + 1000, "expires_at": now + 60_000,
+            "created_at": now, "created_by": me["account"]["id"],
+            "created_through": me["token"]["id"], "not_before": now + 1000, "expires_at": now + 60_000,
             "idle_seconds": 3600, "secrets": [{
                 "id": answer["secrets"][0]["id"], "last4": secret[37..], "created_at": now,
             }],
@@ -121,7 +122,7 @@ both! {
         let his = ids(&session, "").await;
         assert_eq!(his.len(), 2);
         assert_eq!(ids(&session, &format!("&owner={person}")).await, his);
-        assert_eq!(ids(&session, "&kind=user").await, [own.clone()]);
+        assert_eq!(ids(&session, "&kind=user").await, [own.as_str()]);
         house.get(&session, &format!("/v1/tokens?owner={robot}")).await.refused(403, "missing_permission");
         let all = ids(&house.admin, "").await;
         assert_eq!(all.len(), 4);

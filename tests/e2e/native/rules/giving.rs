@@ -18,7 +18,7 @@ both! {
                 let brief = json!({"expires_at": house.clock.now() + 1});
                 house.put(&giver, &path, brief).await.refused(403, "not_covered");
             }
-            for permission in ["house:accounts", "user_management", "csp:org_owner", "external%2Fbilling%2Fowner"] {
+            for permission in ["house:accounts", "user_management", "csp:org_owner", "splunk:admin"] {
                 let path = format!("/v1/{holder}/permissions/{permission}");
                 house.put(&giver, &path, json!({})).await.refused(403, "not_covered");
             }
@@ -99,6 +99,33 @@ both! {
         house.put(&house.admin, &format!("/v1/groups/{group}/roles/member"), json!({})).await.expect(200);
         let refused = house.put(&scoped, &format!("/v1/groups/{group}/members/{robot}"), json!({})).await;
         assert_eq!(refused.refused(403, "not_covered")["permission"], "house:tokens.issue");
+    }
+
+    async fn a_service_behind_us_has_permissions_that_only_who_manages_roles_gives(house) {
+        let (own, keeper) = robot(house, "keeper", &["house:accounts", "house:groups", "house:tokens"]).await;
+        let (other, token) = robot(house, "other", &[]).await;
+        let path = format!("/v1/accounts/{other}/permissions/external%2Fbilling%2Fowner");
+        house.put(&keeper, &path, json!({})).await.refused(403, "missing_permission");
+        for lesser in ["user_management", "splunk:admin"] {
+            let scoped = limited(house, json!({"scopes": [lesser]})).await;
+            house.put(&scoped, &path, json!({})).await.refused(403, "not_covered");
+        }
+        let giver = robot(house, "giver", &["house:roles"]).await.1;
+        house.put(&giver, &path, json!({})).await.expect(200);
+        assert_eq!(effective(house, &token).await, ["external/billing/owner"]);
+        // Neither a token of who has it, nor a group that gives it, is for who manages no roles.
+        let refused = house.post(&keeper, "/v1/tokens", json!({"owner": other})).await.refused(403, "not_covered");
+        assert_eq!(refused["permission"], "external/billing/owner");
+        let group = house.post(&keeper, "/v1/groups", json!({"name": "g"})).await.expect(201).text("id");
+        let given = format!("/v1/groups/{group}/permissions/external%2Fbilling%2Fowner");
+        house.put(&giver, &given, json!({})).await.expect(200);
+        let refused = house.put(&keeper, &format!("/v1/groups/{group}/members/{own}"), json!({})).await;
+        assert_eq!(refused.refused(403, "not_covered")["permission"], "external/billing/owner");
+        // With it comes nothing of the house's own.
+        house
+            .put(&giver, &format!("/v1/accounts/{other}/permissions/house:read"), json!({}))
+            .await
+            .refused(403, "not_covered");
     }
 
     async fn a_given_thing_ends_when_it_was_said_to(house) {
