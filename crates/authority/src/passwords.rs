@@ -30,7 +30,7 @@ const FREE_FAILURES: u32 = 3;
 /// The first delay; it doubles with each failure.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay.
-const LONGEST_DELAY: Duration = Duration::from_secs(20);
+const LONGEST_DELAY: Duration = Duration::from_secs(8);
 /// A key without failures for so long is forgotten, in milliseconds.
 const FORGOTTEN: Millis = 900_000;
 /// The most keys that are remembered.

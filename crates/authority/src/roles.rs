@@ -228,6 +228,15 @@ pub enum Given {
     Permission(String),
 }
 
+impl Given {
+    fn removal(&self, holder: Uuid) -> Removal {
+        match self {
+            Self::Role(role) => Removal::Assignment { holder, role: *role },
+            Self::Permission(text) => Removal::Permission { holder, permission: text.clone() },
+        }
+    }
+}
+
 /// Gives a role or a permission, or changes until when it is held. The caller must cover it.
 ///
 /// # Errors
@@ -244,6 +253,7 @@ pub async fn give(ctx: &Arc<Ctx>, caller: &Caller, giving: Giving) -> Result<Don
         fresh.may(Act::GiveRoles)?;
         let (id, holds) = holder(tx, fresh, giving.holder).await?;
         let (org, now, kind) = (fresh.org.id, tx.now(), giving.holder.kind());
+        let before = roles::direct_between(tx.conn(), (id, id), now).await?;
         let event = match &giving.what {
             Given::Role(role) => {
                 let role = of_org(tx.conn(), org, *role).await?;
@@ -275,7 +285,15 @@ pub async fn give(ctx: &Arc<Ctx>, caller: &Caller, giving: Giving) -> Result<Don
                 Event::new(EventKind::PermissionGranted, org, id).with("permission", text.as_str())
             }
         };
-        let event = event.with("holder", kind.as_str());
+        let mut event = event.with("holder", kind.as_str());
+        let same = |source: &&roles::Source| match &giving.what {
+            Given::Role(role) => source.role.as_ref().is_some_and(|(id, _)| id == role),
+            Given::Permission(text) => source.role.is_none() && source.permissions.contains(text),
+        };
+        if before.iter().find(same).is_some_and(|source| source.expires_at > expires_at) {
+            // An earlier end takes authority away; after a restore it is gone altogether.
+            event = event.removing(giving.what.removal(id));
+        }
         tx.record(&fresh.actor, if expires_at == NEVER { event } else { event.with("expires_at", expires_at) });
         Ok(Outcome::of(id))
     })
@@ -301,13 +319,13 @@ pub async fn take(ctx: &Arc<Ctx>, caller: &Caller, from: Holder, what: Given) ->
                 let event = Event::new(EventKind::RoleUnassigned, org, id)
                     .with("role", role.id.to_string())
                     .with("name", role.name)
-                    .removing(Removal::Assignment { holder: id, role: role.id });
+                    .removing(what.removal(id));
                 (roles::unassign(tx.conn(), id, role.id).await?, event)
             }
             Given::Permission(text) => {
                 let event = Event::new(EventKind::PermissionRevoked, org, id)
                     .with("permission", text.as_str())
-                    .removing(Removal::Permission { holder: id, permission: text.clone() });
+                    .removing(what.removal(id));
                 (roles::revoke(tx.conn(), id, text).await?, event)
             }
         };

@@ -5,6 +5,13 @@ use crate::role::Namespace;
 use crate::token::{Scopes, Token};
 use crate::{Error, Reach, Result};
 
+/// Whose rank covers which, where the dialect's words are ranks and not lists of permissions (csp.md 3.1, splunk.md 3.1).
+const RANKS: &[(Permission, &[Permission])] = &[
+    (Permission::CspOrgOwner, &[Permission::CspOrgAdmin, Permission::CspOrgMember, Permission::CspDeveloper]),
+    (Permission::CspOrgAdmin, &[Permission::CspOrgMember]),
+    (Permission::SplunkAdmin, &[Permission::SplunkPower, Permission::SplunkUsage, Permission::SplunkReadOnly]),
+];
+
 /// Whether a caller with these effective permissions may bring it about that someone gains `gained`.
 ///
 /// `holds` is what the one who gains holds already. The one exception to covering is wavefront's Accounts
@@ -18,7 +25,11 @@ use crate::{Error, Reach, Result};
 pub fn cover(caller: &PermissionSet, gained: &PermissionSet, holds: &PermissionSet) -> Result<()> {
     let manages_roles = caller.has(Permission::Roles) || caller.has(Permission::CspOrgOwner);
     let gained = &if manages_roles { gained.management() } else { gained.clone() };
-    let Some(lacking) = caller.lacks(gained) else { return Ok(()) };
+    let mut covers = caller.clone();
+    for (_, lower) in RANKS.iter().filter(|(higher, _)| caller.has(*higher)) {
+        covers.extend(&PermissionSet::of(lower));
+    }
+    let Some(lacking) = covers.lacks(gained) else { return Ok(()) };
     let wavefront_only = gained.within(Namespace::Wavefront) && holds.within(Namespace::Wavefront);
     if caller.has(Permission::UserManagement) && wavefront_only {
         return Ok(());
@@ -58,7 +69,12 @@ pub fn mint(asked: &Minting<'_>) -> Result<()> {
             format_args!("name a permission that the owner does not hold: {lacking}"),
         ));
     }
-    cover(asked.effective, &asked.scopes.of(asked.held), asked.held)?;
+    let gained = asked.scopes.of(asked.held);
+    // For oneself nothing is an exception: a token makes no token of its own account that is more than itself.
+    match asked.effective.lacks(&gained) {
+        Some(lacking) if asked.own => return Err(Error::not_covered(&lacking)),
+        _ => cover(asked.effective, &gained, asked.held)?,
+    }
     let Some(with) = asked.with else { return Ok(()) };
     // "All" grows with the owner's roles, so covering it today is not enough when it is one's own account.
     if asked.own && *asked.scopes == Scopes::All && with.scopes != Scopes::All {

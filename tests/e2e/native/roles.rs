@@ -192,4 +192,23 @@ both! {
             listed["items"].as_array().unwrap().iter().filter(|role| role["builtin"] == false).collect();
         assert_eq!(custom.len(), 1);
     }
+
+    async fn an_earlier_end_of_a_role_is_journaled_as_a_loss(house) {
+        let (id, _) = house.service("ci", &["verifier"]).await;
+        let path = format!("/v1/accounts/{id}/roles/verifier");
+        let journaled = || {
+            let folders = std::fs::read_dir(house.journal()).unwrap().flatten();
+            let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
+            files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect::<String>().contains("\"assignment\"")
+        };
+        house.put(&house.admin, &path, json!({"expires_at": 1_900_000_000_000_i64})).await.expect(200);
+        assert!(journaled());
+    }
+
+    async fn the_administrator_gives_the_ranks_below_his_own(house) {
+        let (id, _) = house.service("ci", &[]).await;
+        for role in ["org_member", "org_admin", "power", "read_only"] {
+            house.put(&house.admin, &format!("/v1/accounts/{id}/roles/{role}"), json!({})).await.expect(200);
+        }
+    }
 }

@@ -17,6 +17,32 @@ fn what_one_holds_one_can_give_and_nothing_else() {
 }
 
 #[test]
+fn a_rank_covers_those_below_it_and_no_other_dialects() {
+    let none = PermissionSet::none();
+    assert!(cover(&set(&[P::CspOrgOwner]), &set(&[P::CspOrgAdmin, P::CspOrgMember]), &none).is_ok());
+    assert!(cover(&set(&[P::CspOrgAdmin]), &set(&[P::CspOrgMember]), &none).is_ok());
+    assert!(cover(&set(&[P::CspOrgAdmin]), &set(&[P::CspOrgOwner]), &none).is_err());
+    assert!(cover(&set(&[P::SplunkAdmin]), &set(&[P::SplunkPower]), &none).is_ok());
+    assert!(cover(&set(&[P::SplunkAdmin]), &set(&[P::CspOrgMember]), &none).is_err());
+    assert!(cover(&set(&[P::SplunkPower]), &set(&[P::SplunkReadOnly]), &none).is_err());
+}
+
+#[test]
+fn a_token_with_the_accounts_permission_mints_no_more_than_itself_for_its_own_account() {
+    let held = PermissionSet::whole(Namespace::Wavefront);
+    let mut with = token();
+    with.scopes = Scopes::Only(set(&[P::UserManagement, P::TokenManagement]));
+    let effective = &with.scopes.of(&held);
+    let scopes = &Scopes::Only(set(&[P::Ingestion]));
+    let ask = |own| {
+        mint(&Minting { with: Some(&with), own, effective, held: &held, scopes, reach: Reach::ALL, widen_reach: false })
+    };
+    assert!(ask(true).is_err());
+    // For a service account of nothing but wavefront permissions it may: that is what Accounts is for.
+    assert!(ask(false).is_ok());
+}
+
+#[test]
 fn permissions_of_services_are_given_by_who_holds_them_or_manages_roles() {
     let service = PermissionSet::parse(["external/x/service:member"]).unwrap();
     let none = PermissionSet::none();
