@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Millis;
+use crate::follow::{Boot, MILLISECOND};
 
-/// Where `now` comes from. Cloning shares the same clock.
+/// Where time comes from. Cloning shares the same clock.
+///
+/// `now` decides what has expired; the boot-time clock measures how long something took. The first is the database's
+/// time as of the last heartbeat plus the boot time that went by since, or the machine's wall clock where the database
+/// is a file of this machine.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
@@ -16,33 +21,73 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    /// Epoch nanoseconds at which the machine was booted by the database's clock; 0 while that is not known.
+    System(Arc<AtomicI64>),
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The machine's wall clock, never going backwards.
+    /// The machine's clocks.
     pub fn system() -> Self {
-        Self { source: Source::System, latest: Arc::new(AtomicI64::new(0)) }
+        Self::of(Source::System(Arc::default()))
     }
 
-    /// A clock for tests that stands still until [`Clock::advance`].
+    /// A clock for tests whose `now` stands still until [`Clock::advance`]. Its boot time is the machine's.
     pub fn manual(now: Millis) -> Self {
-        Self { source: Source::Manual(Arc::new(AtomicI64::new(now))), latest: Arc::new(AtomicI64::new(0)) }
+        Self::of(Source::Manual(Arc::new(AtomicI64::new(now))))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, latest: Arc::new(AtomicI64::new(0)) }
     }
 
     /// Milliseconds since the epoch; never earlier than any time that this clock gave out or was raised to.
     pub fn now(&self) -> Millis {
+        self.at(self.boot())
+    }
+
+    /// As [`Clock::now`], where the boot time was read already.
+    pub fn at(&self, boot: Boot) -> Millis {
         let read = match &self.source {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
-            Source::System => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .ok()
-                .and_then(|elapsed| Millis::try_from(elapsed.as_millis()).ok())
-                .unwrap_or(0),
+            Source::System(booted) => match booted.load(Ordering::Relaxed) {
+                0 => Self::wall(),
+                booted => booted.saturating_add(boot) / MILLISECOND,
+            },
             Source::Manual(now) => now.load(Ordering::Relaxed),
         };
-        self.latest.fetch_max(read, Ordering::Relaxed).max(read)
+        // Written at most once a millisecond, so that many cores can read it.
+        let latest = self.latest.load(Ordering::Relaxed);
+        if read <= latest { latest } else { self.latest.fetch_max(read, Ordering::Relaxed).max(read) }
+    }
+
+    /// The boot-time clock: nanoseconds that went by since some moment, those of suspension included.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the boot-time clock")]
+    pub fn boot(&self) -> Boot {
+        let read = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        read.tv_sec.saturating_mul(1_000_000_000).saturating_add(read.tv_nsec)
+    }
+
+    /// The machine's wall clock, in epoch milliseconds, whatever the database says.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    fn wall() -> Millis {
+        let read = SystemTime::now().duration_since(UNIX_EPOCH);
+        read.ok().and_then(|elapsed| Millis::try_from(elapsed.as_millis()).ok()).unwrap_or(0)
+    }
+
+    /// Takes over the database's time, which was read at `boot` or after. A manual clock is left alone.
+    pub fn follow(&self, database: Millis, boot: Boot) {
+        if let Source::System(booted) = &self.source {
+            let at = database.saturating_mul(MILLISECOND).saturating_sub(boot);
+            booted.store(if at == 0 { 1 } else { at }, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the machine's wall clock is ahead of a time that was just read, in milliseconds; a manual clock is never.
+    pub fn ahead_of(&self, time: Millis) -> Millis {
+        match &self.source {
+            Source::System(_) => Self::wall().saturating_sub(time),
+            Source::Manual(_) => 0,
+        }
     }
 
     /// Raises the floor of this clock, e.g. to the last persisted ledger time at start.

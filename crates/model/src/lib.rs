@@ -14,6 +14,7 @@ pub mod decide;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod follow;
 pub mod grant;
 pub mod id;
 mod macros;
