@@ -196,7 +196,10 @@ async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<
     let template = parts.extensions.get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     let operation = format!("{} {template}", parts.method);
     let mut hash = Sha256::new();
-    for part in [parts.uri.path().as_bytes(), parts.uri.query().unwrap_or_default().as_bytes(), &bytes] {
+    // Whether one waits for the nodes does not make it another request.
+    let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("wait="));
+    let query = query.collect::<Vec<_>>().join("&");
+    for part in [parts.uri.path().as_bytes(), query.as_bytes(), &bytes] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -8,7 +8,7 @@ use tokenhouse_model::event::Recorded;
 use tokenhouse_model::follow::{Beat, Boot, Follow, Link, Lost, MILLISECOND, Position, Step, patience};
 use tokenhouse_model::{Error, Millis, Result, Uuid};
 use tokenhouse_store::nodes::Node;
-use tokenhouse_store::{Follower, Heard, Standing};
+use tokenhouse_store::{Follower, Heard, Standing, ledger};
 use tokio::sync::{Notify, watch};
 
 use super::board::Board;
@@ -141,7 +141,7 @@ impl Truth {
     /// Takes a committed heartbeat that was sent when this node stood at `asked`.
     pub(crate) fn heard(&self, sent: Boot, asked: Position, heard: &Heard) {
         let mut state = self.state();
-        let there = heard.there.as_ref().map(|there| there.link());
+        let there = heard.there.as_ref().map(ledger::Head::link);
         self.hear(&mut state, sent, asked, there, heard);
     }
 
