@@ -3,6 +3,7 @@ mod groups;
 mod health;
 mod input;
 mod ledger;
+mod nodes;
 mod once;
 mod orgs;
 mod paging;

@@ -304,18 +304,21 @@ pub fn pulse(ctx: &Ctx) -> Pulse {
 }
 
 /// The names of [`counters`] and what they mean.
-pub const COUNTERS: [(&str, &str); 5] = [
+pub const COUNTERS: [(&str, &str); 7] = [
     ("verify_readings", "Times that verify read the database"),
     ("verify_readings_repeated", "Readings that were touched meanwhile and begun again"),
     ("verify_refused_busy", "Questions sent away because too many were waiting"),
     ("stale_answers", "Answers given without the database, outside the guarantee"),
     ("history_lost", "Times that the database was found to have lost history"),
+    ("heartbeats", "Heartbeats that were committed"),
+    ("heartbeats_late", "Heartbeats that came more than S/2 after the one before"),
 ];
 
 /// Counters since the start, in the order of [`COUNTERS`].
 pub fn counters(ctx: &Ctx) -> [u64; COUNTERS.len()] {
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let fills = &ctx.fills;
-    let lost = ctx.truth.pulse().lost;
-    [count(&fills.readings), count(&fills.repeated), count(&fills.refused), count(&ctx.stale), lost]
+    let pulse = ctx.truth.pulse();
+    let [read, repeated, refused] = [&fills.readings, &fills.repeated, &fills.refused].map(count);
+    [read, repeated, refused, count(&ctx.stale), pulse.lost, pulse.beats, pulse.late]
 }

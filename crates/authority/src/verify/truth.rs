@@ -1,6 +1,7 @@
 //! How far this node follows the ledger: the one place that advances it, and where requests wait for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,10 @@ pub struct Pulse {
     pub clock_ahead: Millis,
     /// How often history was found to be lost since the start.
     pub lost: u64,
+    /// Heartbeats that were committed since the start.
+    pub beats: u64,
+    /// Those of them that came more than S/2 after the one before.
+    pub late: u64,
 }
 
 /// The truth as far as this node knows it.
@@ -76,7 +81,10 @@ pub(crate) struct Truth {
     pub(crate) board: Board,
     pub(crate) memory: Memory,
     state: Mutex<State>,
-    lost: std::sync::atomic::AtomicU64,
+    lost: AtomicU64,
+    /// Heartbeats that were committed, and those of them that came more than S/2 after the one before.
+    beats: AtomicU64,
+    late: AtomicU64,
     /// Sent whenever the board changed.
     changed: watch::Sender<()>,
     /// A heartbeat is wanted now.
@@ -100,7 +108,9 @@ impl Truth {
             board: Board::new(MARK_BITS),
             memory: Memory::new(memory),
             state: Mutex::new(state),
-            lost: std::sync::atomic::AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            beats: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             changed: watch::Sender::new(()),
             wants_beat: Notify::new(),
             wants_events: Notify::new(),
@@ -148,7 +158,11 @@ impl Truth {
     fn hear(&self, state: &mut State, sent: Boot, asked: Position, there: Option<[u8; 32]>, heard: &Heard) {
         let freshness = heard.freshness.saturating_mul(MILLISECOND);
         state.freshness = freshness;
-        state.beat = Some(sent);
+        let before = state.beat.replace(sent);
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        if before.is_some_and(|before| sent.saturating_sub(before) > freshness / 2) {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
         state.failing = None;
         let Phase::Following(follow) = &mut state.phase else { return };
         let head = heard.head.revision;
@@ -193,7 +207,7 @@ impl Truth {
             "history was lost: the database does not have what this node had applied; nothing is answered until what \
              was taken away in it is taken away again"
         );
-        self.lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.lost.fetch_add(1, Ordering::Relaxed);
         state.phase = Phase::Repairing;
         self.forget();
         self.changed.send_replace(());
@@ -245,7 +259,9 @@ impl Truth {
             freshness: state.freshness / MILLISECOND,
             failing: state.failing.clone(),
             clock_ahead: state.clock_ahead,
-            lost: self.lost.load(std::sync::atomic::Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            beats: self.beats.load(Ordering::Relaxed),
+            late: self.late.load(Ordering::Relaxed),
         }
     }
 
