@@ -33,13 +33,15 @@ pub enum Act {
     ReadLedger,
     /// Ask about other people's credentials.
     Verify,
+    /// See the house's jobs, and let those go on that are held.
+    ManageJobs,
 }
 
 impl Act {
     /// The permissions of which one is enough; the first is the native one, and the one that a refusal names.
     pub const fn allowed_by(self) -> &'static [Permission] {
         match self {
-            Self::ManageOrgs => &[Orgs],
+            Self::ManageOrgs | Self::ManageJobs => &[Orgs],
             Self::SeePeople => &[
                 Read,
                 Accounts,

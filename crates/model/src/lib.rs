@@ -17,6 +17,7 @@ pub mod event;
 pub mod follow;
 pub mod grant;
 pub mod id;
+pub mod job;
 mod macros;
 pub mod moves;
 pub mod name;
