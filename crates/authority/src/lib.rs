@@ -9,6 +9,7 @@ pub mod caller;
 pub mod groups;
 pub mod housekeeping;
 pub mod install;
+pub mod jobs;
 pub mod ledger;
 mod once;
 pub mod orgs;
@@ -27,10 +28,12 @@ pub use caller::{Caller, Once};
 pub use once::Outcome;
 pub use tokenhouse_model as model;
 
+use jobs::Jobs;
 use passwords::Guard;
 use verify::Verifier;
 
-/// What every operation needs: rows, time, randomness, what verify remembers, and the bounds on password guessing.
+/// What every operation needs: rows, time, randomness, what verify remembers, the bounds on password guessing, and
+/// what it knows of its time.
 #[derive(Debug)]
 pub struct Ctx {
     store: Store,
@@ -38,12 +41,14 @@ pub struct Ctx {
     random: Random,
     verifier: Verifier,
     guard: Guard,
+    jobs: Jobs,
 }
 
 impl Ctx {
     /// The context over an open store.
     pub fn new(store: Store, clock: Clock, random: Random) -> Self {
-        Self { store, clock, random, verifier: Verifier::default(), guard: Guard::default() }
+        let jobs = Jobs::new(&clock, &random);
+        Self { store, clock, random, verifier: Verifier::default(), guard: Guard::default(), jobs }
     }
 
     /// Now, in epoch milliseconds.

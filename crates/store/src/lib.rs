@@ -7,6 +7,7 @@ pub mod conn;
 mod fault;
 pub mod groups;
 pub mod inspect;
+pub mod jobs;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
@@ -287,6 +288,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
     [
         accounts::STATEMENTS,
         groups::STATEMENTS,
+        jobs::STATEMENTS,
         ledger::STATEMENTS,
         once::STATEMENTS,
         orgs::STATEMENTS,
@@ -319,6 +321,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::Secret>(),
         of::<tokenhouse_model::Token>(),
         of::<tokenhouse_model::event::Recorded>(),
+        of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),
         of::<groups::Member>(),
         of::<once::Kept>(),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod groups;
+mod jobs;
 mod ledger;
 mod openapi;
 mod orgs;
@@ -63,6 +64,8 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(tokens::usage))
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::confirm))
         .split_for_parts();
     openapi::serve(router, document)
 }
