@@ -125,6 +125,11 @@ impl House {
         self.start().await.unwrap();
     }
 
+    /// Another node on the same database, by a clock of its own. It serves nothing.
+    pub async fn node(&self, clock: &Clock) -> Arc<Ctx> {
+        context(&self.database, self.folder.path(), clock).await.unwrap()
+    }
+
     /// Stops the house; its database and folder stay.
     pub async fn stop(&mut self) {
         self.serving.abort();

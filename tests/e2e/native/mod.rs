@@ -2,6 +2,7 @@ mod accounts;
 mod groups;
 mod health;
 mod input;
+mod jobs;
 mod ledger;
 mod nodes;
 mod once;

@@ -3,6 +3,7 @@
 mod decide;
 mod forms;
 mod grant;
+mod job;
 mod moves;
 
 use crate::account::{AccountKind, AccountState};
