@@ -37,18 +37,22 @@ impl Node {
 }
 
 statements! {
-    BEAT = "INSERT INTO node (id, name, started_at, beat_at, beats, epoch, applied) VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, beats = excluded.beats, epoch = excluded.epoch,
-        applied = excluded.applied";
+    REGISTER = "INSERT INTO node (id, name, started_at, beat_at, beats, epoch, applied)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    BEAT = "UPDATE node SET beat_at = $2, beats = $3, epoch = $4, applied = $5 WHERE id = $1";
     ALL = "SELECT id, name, started_at, beat_at, beats, epoch, applied FROM node ORDER BY name, id LIMIT 1000";
     LEAVE = "DELETE FROM node WHERE id = $1";
     /// Only as it was seen: one that beat since lives.
     REMOVE = "DELETE FROM node WHERE id = $1 AND beats = $2";
 }
 
-/// Registers a node or writes its heartbeat.
-pub(crate) async fn beat(conn: &mut Conn<'_>, node: &Node) -> Result<()> {
-    conn.insert(&BEAT, node).await
+/// Writes a node's heartbeat, registering it if it has no row. Tells whether it had one.
+pub(crate) async fn beat(conn: &mut Conn<'_>, node: &Node) -> Result<bool> {
+    let args = args![node.id, node.beat_at, node.beats, node.epoch, node.applied];
+    if conn.run(&BEAT, args).await? > 0 {
+        return Ok(true);
+    }
+    conn.insert(&REGISTER, node).await.map(|()| false)
 }
 
 /// Every registered node, by name.

@@ -134,18 +134,20 @@ impl Truth {
         self.memory.clear();
     }
 
-    /// Takes the first committed heartbeat: this node is registered and begins at the head, with nothing in memory.
-    pub(crate) fn join(&self, sent: Boot, heard: &Heard) {
-        self.begin(&mut self.state(), sent, heard);
+    /// Takes the first committed heartbeat: this node is registered and begins at the head, with nothing in memory. It
+    /// is fresh with the first heartbeat that is sent at `held` or later.
+    pub(crate) fn join(&self, sent: Boot, heard: &Heard, held: Boot) {
+        self.begin(&mut self.state(), sent, heard, held);
     }
 
     /// Begins at the head with nothing in memory.
-    fn begin(&self, state: &mut State, sent: Boot, heard: &Heard) {
+    fn begin(&self, state: &mut State, sent: Boot, heard: &Heard, held: Boot) {
         self.forget();
         let head = heard.head.position();
-        state.phase = Phase::Following(Follow::from(head));
+        let follow = Follow::held(head, held);
+        self.board.begin(follow.begun());
+        state.phase = Phase::Following(follow);
         self.hear(state, sent, head, Some(head.hash), heard);
-        self.wants_beat.notify_one();
     }
 
     /// Takes a committed heartbeat that was sent when this node stood at `asked`.
@@ -166,10 +168,15 @@ impl Truth {
         state.failing = None;
         let Phase::Following(follow) = &mut state.phase else { return };
         let head = heard.head.revision;
+        if !heard.registered {
+            // It makes nothing fresh: nobody who confirmed a receipt until now knew of this node. The next one does.
+            self.wants_beat.notify_one();
+            return;
+        }
         match follow.heard(&Beat { sent, asked, there, head, freshness }) {
             Ok(()) if head - follow.applied().revision > MOST_BEHIND => {
                 tracing::info!(applied = follow.applied().revision, head, "far behind: the memory is dropped");
-                self.begin(state, sent, heard);
+                self.begin(state, sent, heard, Boot::MIN);
             }
             Ok(()) => self.publish(follow),
             Err(lost) => self.lose(state, lost),
@@ -191,7 +198,10 @@ impl Truth {
             };
             let step = Link::of(event).ok_or(Lost { applied });
             match step.and_then(|link| follow.apply(&link)) {
-                Ok(Step::Applied | Step::Known) if everything => self.forget(),
+                Ok(Step::Applied | Step::Known) if everything => {
+                    self.forget();
+                    self.board.begin(event.revision);
+                }
                 Ok(Step::Applied | Step::Known) => {}
                 // This node's own, after another's that is not here yet: marked already, applied with the feed.
                 Ok(Step::Ahead) => self.wants_events.notify_one(),
