@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::conn::{Conn, Location, Single};
 use crate::ledger::{self, Head};
-use crate::nodes::{self, Node};
+use crate::nodes::{self, Freshness, Node};
 use crate::schema;
 
 /// Who may write to a SQLite file next. SQLite wakes nobody who waits for its lock, so a busy writer would starve the
@@ -51,8 +51,8 @@ pub struct Heard {
     pub head: Head,
     /// The event at the revision that was asked about; `None` if there is none.
     pub there: Option<Head>,
-    /// S, in milliseconds.
-    pub freshness: Millis,
+    /// S, and what it was before.
+    pub freshness: Freshness,
     /// The database's time; `None` where the database is a file of this machine.
     pub database: Option<Millis>,
     /// Every registered node, this one included.
@@ -93,11 +93,13 @@ impl Heart {
         for node in gone {
             nodes::remove(conn, node).await?;
         }
+        // S before the head: one that is raised in between must not count for what was read before.
+        let freshness = nodes::freshness(conn).await?;
         Ok(Heard {
             registered,
+            freshness,
             head: ledger::head(conn).await?,
             there: ledger::place(conn, node.applied).await?,
-            freshness: nodes::freshness(conn).await?,
             database: schema::time(conn).await?,
             nodes: nodes::all(conn).await?,
         })

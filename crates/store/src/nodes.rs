@@ -87,6 +87,13 @@ pub struct Freshness {
     pub changed_at: Millis,
 }
 
+impl Freshness {
+    /// The longest that a node may be going by, in milliseconds.
+    pub fn longest(self) -> Millis {
+        self.millis.max(self.before)
+    }
+}
+
 impl Default for Freshness {
     fn default() -> Self {
         Self { millis: FRESHNESS, before: FRESHNESS, changed_at: 0 }
@@ -97,7 +104,7 @@ impl Default for Freshness {
 ///
 /// # Errors
 /// `unavailable`; `internal` where the setting holds something else.
-pub async fn freshness_set(conn: &mut Conn<'_>) -> Result<Freshness> {
+pub async fn freshness(conn: &mut Conn<'_>) -> Result<Freshness> {
     let Some(text) = schema::setting(conn, SETTING).await? else { return Ok(Freshness::default()) };
     let stored: Freshness = serde_json::from_str(&text).map_err(Error::internal)?;
     if FRESHNESS_BOUNDS.contains(&stored.millis) && FRESHNESS_BOUNDS.contains(&stored.before) {
@@ -105,11 +112,6 @@ pub async fn freshness_set(conn: &mut Conn<'_>) -> Result<Freshness> {
     } else {
         Err(Error::internal("the stored freshness is out of its bounds"))
     }
-}
-
-/// S, in milliseconds.
-pub(crate) async fn freshness(conn: &mut Conn<'_>) -> Result<Millis> {
-    freshness_set(conn).await.map(|freshness| freshness.millis)
 }
 
 /// Sets S.

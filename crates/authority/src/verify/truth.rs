@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokenhouse_model::event::Recorded;
-use tokenhouse_model::follow::{Beat, Boot, Follow, Link, Lost, MILLISECOND, Position, Step, patience};
+use tokenhouse_model::follow::{Beat, Boot, FRESHNESS, Follow, Link, Lost, MILLISECOND, Position, Step, patience};
 use tokenhouse_model::{Error, Millis, Result, Uuid};
 use tokenhouse_store::nodes::Node;
 use tokenhouse_store::{Follower, Heard, Standing, ledger};
@@ -40,6 +40,8 @@ struct State {
     phase: Phase,
     /// S, in nanoseconds, as of the last heartbeat.
     freshness: Boot,
+    /// The longest S that another node may be going by, in nanoseconds.
+    longest: Boot,
     /// Why the last heartbeat failed.
     failing: Option<String>,
     /// How far the machine's wall clock is ahead of the database's, in milliseconds.
@@ -98,7 +100,8 @@ impl Truth {
     pub(crate) fn new(memory: u64) -> Self {
         let state = State {
             phase: Phase::Nowhere,
-            freshness: tokenhouse_model::follow::FRESHNESS * MILLISECOND,
+            freshness: FRESHNESS * MILLISECOND,
+            longest: FRESHNESS * MILLISECOND,
             failing: None,
             clock_ahead: 0,
             beat: None,
@@ -158,8 +161,9 @@ impl Truth {
     }
 
     fn hear(&self, state: &mut State, sent: Boot, asked: Position, there: Option<[u8; 32]>, heard: &Heard) {
-        let freshness = heard.freshness.saturating_mul(MILLISECOND);
+        let freshness = heard.freshness.millis.saturating_mul(MILLISECOND);
         state.freshness = freshness;
+        state.longest = heard.freshness.longest().saturating_mul(MILLISECOND);
         let before = state.beat.replace(sent);
         self.beats.fetch_add(1, Ordering::Relaxed);
         if before.is_some_and(|before| sent.saturating_sub(before) > freshness / 2) {
@@ -283,7 +287,7 @@ impl Truth {
     /// Which of the other nodes have not beaten for so long that they can't be fresh any more.
     pub(crate) fn gone(&self, own: Uuid, nodes: &[Node], now: Boot) -> Vec<Node> {
         let mut state = self.state();
-        let limit = GONE_AFTER.max(patience(state.freshness).saturating_mul(3));
+        let limit = GONE_AFTER.max(patience(state.longest).saturating_mul(3));
         state.others.retain(|id, _| nodes.iter().any(|node| node.id == *id));
         let still = |node: &&Node| {
             let (beats, since) = state.others.entry(node.id).or_insert((node.beats, now));
