@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, housekeeping, install};
+use tokenhouse_authority::{Ctx, housekeeping, install, pulse};
 use tokenhouse_http::Wire;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_store::{Checkpoints, MasterKey, Settings, Store};
@@ -261,7 +261,7 @@ impl House {
 
     /// The last revision of the ledger: it stays as it is while nothing changes.
     pub async fn revision(&self) -> i64 {
-        tokenhouse_authority::verify::revision(&self.ctx).await.unwrap()
+        tokenhouse_authority::verify::applied(&self.ctx)
     }
 
     /// Makes another org and gives back its id and a session of its administrator, `admin@NAME.test`.
@@ -285,9 +285,13 @@ async fn context(database: &Database, folder: &Path, clock: &Clock) -> tokenhous
         journal: folder.join("journal"),
         checkpoints: Checkpoints::default(),
         readers: 4,
+        misses: 4,
     };
     let store = Store::open(&settings, key, clock.clone(), Random::system()).await?;
-    Ok(Arc::new(Ctx::new(store, clock.clone(), Random::system())))
+    let settings = tokenhouse_authority::Settings::default();
+    let ctx = Arc::new(Ctx::new(store, clock.clone(), Random::system(), settings));
+    pulse::join(&ctx).await?;
+    Ok(ctx)
 }
 
 async fn serve(ctx: Arc<Ctx>, wire: Wire) -> (String, JoinHandle<()>) {

@@ -117,7 +117,7 @@ async fn store(folder: &std::path::Path) -> Store {
     let (clock, random) = (Clock::system(), Random::system());
     Store::create(&location, &key, &clock, &random).await.unwrap();
     let journal = folder.join("journal");
-    let settings = Settings { location, journal, checkpoints: Checkpoints::default(), readers: 1 };
+    let settings = Settings { location, journal, checkpoints: Checkpoints::default(), readers: 1, misses: 1 };
     Store::open(&settings, key, clock, random).await.unwrap()
 }
 

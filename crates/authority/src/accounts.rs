@@ -45,7 +45,7 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     }
     let folded = name::findable(text, name::IDENTIFIER).ok_or_else(|| Error::not_found("account"))?;
     let mut reader = ctx.store.read().await?;
-    let found = accounts::by_identifier(&mut reader.conn(), caller.org.id, &folded).await?;
+    let found = accounts::by_identifier(&mut reader.conn(), caller.org().id, &folded).await?;
     found.map(|account| account.id).ok_or_else(|| Error::not_found("account"))
 }
 
@@ -142,7 +142,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, filter: Filter, page: Page) -> Res
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
     let limit = i64::from(page.limit) + 1;
-    let listed = accounts::list(&mut conn, caller.org.id, &filter, page.cursor.after, limit).await?;
+    let listed = accounts::list(&mut conn, caller.org().id, &filter, page.cursor.after, limit).await?;
     views::accounts(&mut conn, page.cut(listed, |account| account.id), ctx.now()).await
 }
 
@@ -156,7 +156,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<AccountView> {
     }
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    let account = of_org(&mut conn, caller.org.id, id).await?;
+    let account = of_org(&mut conn, caller.org().id, id).await?;
     views::single(views::accounts(&mut conn, views::one(account), ctx.now()).await?, "account")
 }
 

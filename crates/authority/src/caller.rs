@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 
 use tokenhouse_model::access::Act;
-use tokenhouse_model::decide::Ask;
+use tokenhouse_model::decide::{Ask, Reason};
 use tokenhouse_model::event::Actor;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Account, Done, Error, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_model::{Account, Confirmed, Done, Error, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::{Conn, Tx};
 
 use crate::once::{Outcome, Repeat};
-use crate::{Ctx, verify};
+use crate::verify::{self, Good};
+use crate::{Ctx, nodes};
 
 /// Who is calling, as decided when the request arrived. Reading stands on it; changes decide again.
 #[derive(Clone, Debug)]
@@ -20,14 +21,8 @@ pub struct Caller {
     pub(crate) address: Option<IpAddr>,
     pub(crate) request_id: String,
     pub(crate) once: Option<Once>,
-    /// The token that was presented.
-    pub token: Token,
-    /// Its owner; `None` for an org token.
-    pub account: Option<Account>,
-    /// The org in which it acts.
-    pub org: Org,
-    /// The org's rules.
-    pub policy: Policy,
+    wait: bool,
+    good: Good,
     /// The effective permissions: the token's scopes of what its owner holds.
     pub effective: PermissionSet,
 }
@@ -61,9 +56,41 @@ impl Once {
 }
 
 impl Caller {
+    pub(crate) fn new(good: Good, digest: Digest, surface: Surface, address: Option<IpAddr>, request_id: &str) -> Self {
+        let (request_id, effective) = (request_id.to_owned(), good.effective.clone());
+        Self { digest, surface, address, request_id, once: None, wait: false, good, effective }
+    }
+
+    /// The token that was presented.
+    pub fn token(&self) -> &Token {
+        self.good.token()
+    }
+
+    /// Its owner; `None` for an org token.
+    pub fn account(&self) -> Option<&Account> {
+        self.good.account()
+    }
+
+    /// The org in which it acts.
+    pub fn org(&self) -> &Org {
+        self.good.org()
+    }
+
+    /// The org's rules.
+    pub fn policy(&self) -> &Policy {
+        self.good.policy()
+    }
+
     /// The id of the account that acts; nil for an org token.
     pub fn account_id(&self) -> Uuid {
-        self.token.owner_id
+        self.token().owner_id
+    }
+
+    /// The same caller, whose changes are answered only when their receipts are confirmed by all nodes.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        self.wait = true;
+        self
     }
 
     /// The same caller with an idempotency key.
@@ -80,8 +107,8 @@ impl Caller {
 
     fn actor(&self) -> Actor {
         Actor {
-            account: self.token.owner_id,
-            token: self.token.id,
+            account: self.token().owner_id,
+            token: self.token().id,
             address: self.address.map(|address| address.to_string()).unwrap_or_default(),
             request_id: self.request_id.clone(),
         }
@@ -113,15 +140,16 @@ impl Fresh {
 /// Decides the caller again from the rows as they are now: a credential that died on the way changes nothing.
 async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Fresh> {
     let ask = Ask::on(caller.surface, caller.address);
-    let joined = verify::read(conn, &caller.digest, now).await?;
-    let decided = verify::decide_again(ctx, joined, &ask, now).map_err(Error::credential)?;
+    let unknown = || Error::credential(Reason::Unknown);
+    let joined = verify::fresh(ctx, conn, &caller.digest).await?.ok_or_else(unknown)?;
+    let good = verify::decide_over(joined, &ask, now).map_err(|(reason, _)| Error::credential(reason))?;
     Ok(Fresh {
         actor: caller.actor(),
         surface: caller.surface,
-        token: decided.token,
-        org: decided.org,
-        policy: decided.policy,
-        effective: decided.effective,
+        token: good.token().clone(),
+        org: good.org().clone(),
+        policy: good.policy().clone(),
+        effective: good.effective,
     })
 }
 
@@ -148,5 +176,17 @@ where
     });
     let done = done.await?;
     let (outcome, kept) = done.value;
-    Ok(Done { value: outcome, receipt: kept.unwrap_or(done.receipt) })
+    let receipt = kept.unwrap_or(done.receipt);
+    let mut done = Done { value: outcome, receipt, committed: done.committed, confirmed: Confirmed::NotAsked };
+    if caller.wait {
+        // The change stands whether it can be confirmed or not.
+        match nodes::confirm(ctx, &done.receipt, done.committed).await {
+            Ok(confirmation) => done.confirmed = Confirmed::Yes(confirmation),
+            Err(error) => {
+                tracing::warn!(%error, revision = receipt.revision, "a receipt could not be confirmed");
+                done.confirmed = Confirmed::Unknown;
+            }
+        }
+    }
+    Ok(done)
 }

@@ -48,7 +48,7 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     }
     let folded = name::findable(text, name::NAME).ok_or_else(|| Error::not_found("group"))?;
     let mut reader = ctx.store.read().await?;
-    let found = groups::by_name(&mut reader.conn(), caller.org.id, &folded).await?;
+    let found = groups::by_name(&mut reader.conn(), caller.org().id, &folded).await?;
     found.map(|group| group.id).ok_or_else(|| Error::not_found("group"))
 }
 
@@ -91,7 +91,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Group
     caller.may(Act::SeePeople)?;
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    let listed = groups::list(&mut conn, caller.org.id, page.cursor.after, i64::from(page.limit) + 1).await?;
+    let listed = groups::list(&mut conn, caller.org().id, page.cursor.after, i64::from(page.limit) + 1).await?;
     views::groups(&mut conn, page.cut(listed, |group| group.id), ctx.now()).await
 }
 
@@ -103,7 +103,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<GroupView> {
     caller.may(Act::SeePeople)?;
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    let group = of_org(&mut conn, caller.org.id, id).await?;
+    let group = of_org(&mut conn, caller.org().id, id).await?;
     views::single(views::groups(&mut conn, views::one(group), ctx.now()).await?, "group")
 }
 
@@ -126,7 +126,7 @@ pub async fn members(ctx: &Ctx, caller: &Caller, id: Uuid, page: Page) -> Result
     caller.may(Act::SeePeople)?;
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    of_org(&mut conn, caller.org.id, id).await?;
+    of_org(&mut conn, caller.org().id, id).await?;
     let listed = groups::members(&mut conn, id, page.cursor.after, i64::from(page.limit) + 1).await?;
     views::accounts(&mut conn, page.cut(listed, |account| account.id), ctx.now()).await
 }

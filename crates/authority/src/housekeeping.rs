@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokenhouse_model::policy::DAY;
-use tokenhouse_model::{Millis, Result, Uuid};
+use tokenhouse_model::{Millis, Result};
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{Tx, once, tokens, usage};
 
@@ -19,7 +19,7 @@ const USAGE_DAYS: i64 = 35;
 
 /// Waits until a flush is worth it before its time: a secret whose kept answer should go was used.
 pub async fn bell(ctx: &Ctx) {
-    ctx.verifier.uses.bell.notified().await;
+    ctx.uses.bell.notified().await;
 }
 
 /// Writes what was counted since the last time.
@@ -27,29 +27,25 @@ pub async fn bell(ctx: &Ctx) {
 /// # Errors
 /// `unavailable`; the counts are kept for the next time.
 pub async fn flush_uses(ctx: &Arc<Ctx>) -> Result<()> {
-    let mut taken = ctx.verifier.uses.take();
+    let mut taken = ctx.uses.take();
     while !taken.counts.is_empty() || !taken.fresh.is_empty() {
         let counts = taken.counts.split_off(taken.counts.len().saturating_sub(CHUNK));
         let fresh = taken.fresh.split_off(taken.fresh.len().saturating_sub(CHUNK));
         let chunk = Arc::new(Taken { counts, fresh });
         let writing = chunk.clone();
         let written = ctx.store.write(async move |tx: &mut Tx<'_>| write(tx, &writing).await).await;
-        match written {
-            Ok(done) => done.value.into_iter().for_each(|(token, at)| ctx.verifier.uses.stored(token, at)),
-            Err(error) => {
-                ctx.verifier.uses.give_back(taken);
-                if let Ok(chunk) = Arc::try_unwrap(chunk) {
-                    ctx.verifier.uses.give_back(chunk);
-                }
-                return Err(error);
+        if let Err(error) = written {
+            ctx.uses.give_back(taken);
+            if let Ok(chunk) = Arc::try_unwrap(chunk) {
+                ctx.uses.give_back(chunk);
             }
+            return Err(error);
         }
     }
     Ok(())
 }
 
-async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<Vec<(Uuid, Millis)>> {
-    let mut stored = Vec::new();
+async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<()> {
     for secret in &chunk.fresh {
         once::purge_secret(tx.conn(), *secret).await?;
     }
@@ -72,10 +68,9 @@ async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<Vec<(Uuid, Millis)>> {
         if known == 0 || count.last_at - known >= NEWER {
             let address = count.last_address.map(|address| address.to_string()).unwrap_or_default();
             tokens::used(tx.conn(), token_id, count.last_at, &address).await?;
-            stored.push((token_id, count.last_at));
         }
     }
-    Ok(stored)
+    Ok(())
 }
 
 /// Forgets kept answers that expired and use that is older than 35 days.
@@ -99,23 +94,35 @@ pub async fn checkpoint(ctx: &Ctx) -> Result<()> {
     ctx.store.checkpoint().await
 }
 
+/// How far a node's wall clock may be off its database's before it is not ready, in milliseconds.
+const CLOCK_OFF: Millis = 5_000;
+
 /// How this node is.
 #[derive(Debug)]
 pub struct Health {
-    /// Whether the database answered.
-    pub database: Result<()>,
+    /// Whether it can tell the truth: heartbeats get through and the ledger is applied. If not, why.
+    pub fresh: std::result::Result<(), String>,
+    /// How far its wall clock is ahead of the database's, in milliseconds, where that is too far.
+    pub clock_off: Option<Millis>,
     /// Why the journal can't be written, while it can't: revocations stand in the database alone.
     pub journal: Option<String>,
 }
 
-/// Looks how this node is.
-pub async fn health(ctx: &Ctx) -> Health {
-    let database = crate::verify::revision(ctx).await.map(|_| ());
-    Health { database, journal: ctx.store.journal_failure() }
+/// Looks how this node is. Nothing is asked for it: the heartbeats tell.
+pub fn health(ctx: &Ctx) -> Health {
+    let pulse = ctx.truth.pulse();
+    let fresh = if ctx.truth.board.fresh(ctx.clock.boot()) {
+        Ok(())
+    } else {
+        Err(pulse.failing.unwrap_or_else(|| "the ledger is not applied up to the last heartbeat".to_owned()))
+    };
+    let clock_off = (pulse.clock_ahead.abs() > CLOCK_OFF).then_some(pulse.clock_ahead);
+    Health { fresh, clock_off, journal: ctx.store.journal_failure() }
 }
 
-/// Writes what is in memory and gives the connections back.
+/// Answers nothing any more, leaves the list of nodes, writes what is in memory and gives the connections back.
 pub async fn close(ctx: &Arc<Ctx>) {
+    crate::pulse::leave(ctx).await;
     if let Err(error) = flush_uses(ctx).await {
         tracing::warn!(%error, "the last uses could not be written");
     }

@@ -28,7 +28,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, after: i64, limit: i64) -> Result<
     let mut events = if Act::ManageOrgs.allowed(&caller.effective) {
         ledger::after(&mut reader.conn(), after, limit + 1).await?
     } else {
-        ledger::after_of_org(&mut reader.conn(), caller.org.id, after, limit + 1).await?
+        ledger::after_of_org(&mut reader.conn(), caller.org().id, after, limit + 1).await?
     };
     let more = i64::try_from(events.len()).unwrap_or(i64::MAX) > limit;
     if more {

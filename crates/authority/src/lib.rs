@@ -10,17 +10,23 @@ pub mod groups;
 pub mod housekeeping;
 pub mod install;
 pub mod ledger;
+pub mod nodes;
 mod once;
 pub mod orgs;
 pub mod passwords;
 pub mod policies;
+pub mod pulse;
 pub mod roles;
 pub mod sessions;
 pub mod tokens;
 pub mod verify;
 pub mod views;
 
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+
 use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_model::{Millis, Uuid};
 use tokenhouse_store::Store;
 
 pub use caller::{Caller, Once};
@@ -28,7 +34,29 @@ pub use once::Outcome;
 pub use tokenhouse_model as model;
 
 use passwords::Guard;
-use verify::Verifier;
+use pulse::Running;
+use verify::uses::Uses;
+use verify::{Fills, Truth};
+
+/// How a node verifies.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What people call this node.
+    pub name: String,
+    /// The most that verify remembers, in bytes.
+    pub memory: u64,
+    /// How many look-ups of what it does not remember may run at once: one connection each.
+    pub misses: usize,
+    /// For how long, in milliseconds, answers may be given from memory while the database is away. Such answers say
+    /// so and stand outside the guarantee. 0 for never.
+    pub stale: Millis,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { name: "node".to_owned(), memory: 96 << 20, misses: 4, stale: 0 }
+    }
+}
 
 /// What every operation needs: rows, time, randomness, what verify remembers, and the bounds on password guessing.
 #[derive(Debug)]
@@ -36,18 +64,38 @@ pub struct Ctx {
     store: Store,
     clock: Clock,
     random: Random,
-    verifier: Verifier,
+    settings: Settings,
+    /// This node's id, made anew at each start.
+    node: Uuid,
+    truth: Arc<Truth>,
+    fills: Fills,
+    uses: Uses,
+    /// Answers that were given without the database.
+    stale: AtomicU64,
+    pulse: OnceLock<Running>,
     guard: Guard,
 }
 
 impl Ctx {
-    /// The context over an open store.
-    pub fn new(store: Store, clock: Clock, random: Random) -> Self {
-        Self { store, clock, random, verifier: Verifier::default(), guard: Guard::default() }
+    /// The context over an open store. It changes things; it verifies nothing before [`pulse::join`].
+    pub fn new(store: Store, clock: Clock, random: Random, settings: Settings) -> Self {
+        Self {
+            node: tokenhouse_model::id::new(clock.now(), &random),
+            truth: Arc::new(Truth::new(settings.memory)),
+            fills: Fills::new(settings.misses),
+            uses: Uses::default(),
+            stale: AtomicU64::new(0),
+            pulse: OnceLock::new(),
+            guard: Guard::default(),
+            store,
+            clock,
+            random,
+            settings,
+        }
     }
 
     /// Now, in epoch milliseconds.
-    pub fn now(&self) -> tokenhouse_model::Millis {
+    pub fn now(&self) -> Millis {
         self.clock.now()
     }
 

@@ -191,7 +191,7 @@ pub(crate) fn person(id: Uuid, login: &str, password: PasswordHash, default_org:
 /// `unavailable`.
 pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Org>> {
     if !Act::ManageOrgs.allowed(&caller.effective) {
-        let own = Some(caller.org.clone()).filter(|org| org.id > page.cursor.after);
+        let own = Some(caller.org().clone()).filter(|org| org.id > page.cursor.after);
         return Ok(Listed { items: own.into_iter().collect(), next: None });
     }
     let mut reader = ctx.store.read().await?;
@@ -204,7 +204,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Org>>
 /// # Errors
 /// `not_found`.
 pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Org> {
-    if id != caller.org.id && !Act::ManageOrgs.allowed(&caller.effective) {
+    if id != caller.org().id && !Act::ManageOrgs.allowed(&caller.effective) {
         return Err(Error::not_found("org"));
     }
     let mut reader = ctx.store.read().await?;
@@ -235,7 +235,7 @@ pub async fn rename(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, to: String) -> Re
 /// # Errors
 /// `missing_permission`, `not_found`, `unlawful_state`.
 pub async fn suspend(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
-    if id == caller.org.id {
+    if id == caller.org().id {
         return Err(Error::state("you can't suspend the org that your own credential belongs to"));
     }
     alter(ctx, caller, id, async |_, org| {

@@ -176,7 +176,7 @@ pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, new: NewPassword) -> Result<Do
     let own = caller.account_id() == new.account;
     if own {
         let current = new.current.as_ref().ok_or_else(|| Error::invalid("current", "must be your present password"))?;
-        let identity = caller.account.as_ref().map(|account| account.identity_id).unwrap_or_default();
+        let identity = caller.account().map(|account| account.identity_id).unwrap_or_default();
         let identity = accounts::identity(&mut ctx.store.read().await?.conn(), identity).await?;
         let stored = identity.map(|identity| identity.password).unwrap_or_default();
         let address = caller.address.map(|address| address.to_string()).unwrap_or_default();

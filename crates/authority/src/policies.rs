@@ -15,7 +15,7 @@ use crate::{Ctx, Outcome};
 /// # Errors
 /// `unavailable`.
 pub async fn get(ctx: &Ctx, caller: &Caller) -> Result<Policy> {
-    orgs::policy(&mut ctx.store.read().await?.conn(), caller.org.id).await
+    orgs::policy(&mut ctx.store.read().await?.conn(), caller.org().id).await
 }
 
 /// Sets the org's policy. It holds for the tokens that there are, too: a shorter lifetime ends what is older.

@@ -74,7 +74,7 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     }
     let folded = name::findable(text, name::NAME).ok_or_else(|| Error::not_found("role"))?;
     let mut reader = ctx.store.read().await?;
-    let found = roles::by_name(&mut reader.conn(), caller.org.id, &folded).await?;
+    let found = roles::by_name(&mut reader.conn(), caller.org().id, &folded).await?;
     found.map(|role| role.id).ok_or_else(|| Error::not_found("role"))
 }
 
@@ -85,7 +85,7 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
 pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Role>> {
     caller.may(Act::SeePeople)?;
     let mut reader = ctx.store.read().await?;
-    let listed = roles::list(&mut reader.conn(), caller.org.id, page.cursor.after, i64::from(page.limit) + 1).await?;
+    let listed = roles::list(&mut reader.conn(), caller.org().id, page.cursor.after, i64::from(page.limit) + 1).await?;
     Ok(page.cut(listed, |role| role.id))
 }
 
@@ -95,7 +95,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Role>
 /// `missing_permission`, `not_found`.
 pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Role> {
     caller.may(Act::SeePeople)?;
-    of_org(&mut ctx.store.read().await?.conn(), caller.org.id, id).await
+    of_org(&mut ctx.store.read().await?.conn(), caller.org().id, id).await
 }
 
 /// A custom role as it is now, for the answer to whoever just changed it: that he may was decided with the change.
@@ -103,7 +103,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Role> {
 /// # Errors
 /// `not_found`.
 pub async fn just_changed(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Role> {
-    of_org(&mut ctx.store.read().await?.conn(), caller.org.id, id).await
+    of_org(&mut ctx.store.read().await?.conn(), caller.org().id, id).await
 }
 
 /// Makes a custom role. It gives nothing until it is assigned, and whoever assigns it must cover it.

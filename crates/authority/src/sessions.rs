@@ -87,10 +87,10 @@ pub async fn sign_in(ctx: &Arc<Ctx>, ask: SignIn) -> Result<Done<Outcome>> {
 /// # Errors
 /// `wrong_kind` for a token that is no session.
 pub async fn sign_out(ctx: &Arc<Ctx>, caller: &Caller) -> Result<Done<Outcome>> {
-    if caller.token.kind != TokenKind::Session {
-        let refusal = tokenhouse_model::Refusal::WrongKind(caller.token.kind);
+    if caller.token().kind != TokenKind::Session {
+        let refusal = tokenhouse_model::Refusal::WrongKind(caller.token().kind);
         let message = "only a session can be signed out; revoke this token instead";
         return Err(Error::new(tokenhouse_model::ErrorKind::Forbidden, refusal, message));
     }
-    tokens::revoke(ctx, caller, caller.token.id).await
+    tokens::revoke(ctx, caller, caller.token().id).await
 }

@@ -71,12 +71,24 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
     let request_id = served.map_or("", |served| served.id.as_str());
     let caller = verify::caller(&app.ctx, &presented, D::SURFACE, address, request_id).await?;
     if let Some(served) = served {
-        served.called_by(caller.account_id(), caller.token.id);
+        served.called_by(caller.account_id(), caller.token().id);
     }
-    Ok(match parts.extensions.get::<Once>() {
+    let caller = match parts.extensions.get::<Once>() {
         Some(once) => caller.once(once.clone()),
         None => caller,
-    })
+    };
+    Ok(if waits(parts)? { caller.waiting() } else { caller })
+}
+
+/// Whether the caller of a change wants its receipt confirmed by all nodes before he is answered.
+fn waits(parts: &Parts) -> Result<bool, Error> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut wait = query.split('&').filter_map(|pair| pair.strip_prefix("wait="));
+    match (wait.next(), wait.next()) {
+        (None, _) => Ok(false),
+        (Some("nodes"), None) => Ok(true),
+        _ => Err(Error::invalid("wait", "must be nodes")),
+    }
 }
 
 /// A JSON body; an empty one is an empty object.
@@ -184,7 +196,10 @@ async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<
     let template = parts.extensions.get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     let operation = format!("{} {template}", parts.method);
     let mut hash = Sha256::new();
-    for part in [parts.uri.path().as_bytes(), parts.uri.query().unwrap_or_default().as_bytes(), &bytes] {
+    // Whether one waits for the nodes does not make it another request.
+    let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("wait="));
+    let query = query.collect::<Vec<_>>().join("&");
+    for part in [parts.uri.path().as_bytes(), query.as_bytes(), &bytes] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -1,6 +1,7 @@
 //! Metrics in the Prometheus text format. Labels hold route templates and closed sets of words, never what callers sent.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -38,8 +39,22 @@ pub(crate) struct Metrics {
     verdicts: Family<Labels, Counter>,
     ready: Gauge,
     journal: Gauge,
-    revision: Gauge,
+    /// In the order of [`GAUGES`].
+    gauges: [Gauge; GAUGES.len()],
+    /// In the order of [`verify::COUNTERS`].
+    counters: [Counter; verify::COUNTERS.len()],
 }
+
+/// What is read when it is asked for.
+const GAUGES: [(&str, &str); 7] = [
+    ("ledger_revision", "The last revision of the ledger that this node has heard of"),
+    ("applied_revision", "The revision up to which this node has applied the ledger"),
+    ("clock_ahead_milliseconds", "How far this machine's clock is ahead of the database's"),
+    ("memory_bytes", "What verify remembers, as weighed"),
+    ("memory_secrets", "Secrets that verify remembers with their tokens"),
+    ("memory_holders", "Accounts that verify remembers with what they hold"),
+    ("memory_unknown", "Secrets of which verify remembers that they do not exist"),
+];
 
 fn histogram() -> Histogram {
     Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
@@ -50,15 +65,21 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tokenhouse");
         let requests = Family::default();
         let seconds: Family<Labels, Histogram, fn() -> Histogram> = Family::new_with_constructor(histogram);
-        let (verdicts, ready, journal, revision) =
-            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        let (verdicts, ready, journal) = (Family::default(), Gauge::default(), Gauge::default());
+        let gauges: [Gauge; GAUGES.len()] = Default::default();
+        let counters: [Counter; verify::COUNTERS.len()] = Default::default();
         registry.register("http_requests", "Requests by method, route and status", requests.clone());
         registry.register("http_request_seconds", "Time to answer by route", seconds.clone());
         registry.register("verdicts", "Credentials decided by surface and outcome", verdicts.clone());
-        registry.register("ready", "1 if the database answers", ready.clone());
+        registry.register("ready", "1 if this node can tell the truth", ready.clone());
         registry.register("journal_written", "1 if the journal of removed authority can be written", journal.clone());
-        registry.register("ledger_revision", "The last revision of the ledger", revision.clone());
-        Self { registry, requests, seconds, verdicts, ready, journal, revision }
+        for ((name, help), gauge) in GAUGES.iter().zip(&gauges) {
+            registry.register(*name, *help, gauge.clone());
+        }
+        for ((name, help), counter) in verify::COUNTERS.iter().zip(&counters) {
+            registry.register(*name, *help, counter.clone());
+        }
+        Self { registry, requests, seconds, verdicts, ready, journal, gauges, counters }
     }
 
     pub(crate) fn served(&self, method: &str, route: &str, status: u16, took: Duration) {
@@ -86,12 +107,23 @@ impl Metrics {
 /// Shows them.
 pub(crate) async fn show(State(app): State<App>) -> impl IntoResponse {
     let metrics: &Arc<Metrics> = &app.metrics;
-    let health = housekeeping::health(&app.ctx).await;
-    metrics.ready.set(i64::from(health.database.is_ok()));
+    let health = housekeeping::health(&app.ctx);
+    let (pulse, filled) = (verify::pulse(&app.ctx), verify::filled(&app.ctx));
+    metrics.ready.set(i64::from(health.fresh.is_ok() && health.clock_off.is_none()));
     metrics.journal.set(i64::from(health.journal.is_none()));
-    if let Ok(revision) = verify::revision(&app.ctx).await {
-        metrics.revision.set(revision);
-    }
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let gauges = [
+        pulse.head,
+        pulse.applied,
+        pulse.clock_ahead,
+        i64::try_from(filled.bytes).unwrap_or(i64::MAX),
+        count(filled.secrets),
+        count(filled.holders),
+        count(filled.unknown),
+    ];
+    metrics.gauges.iter().zip(gauges).for_each(|(gauge, value)| _ = gauge.set(value));
+    let counters = verify::counters(&app.ctx);
+    metrics.counters.iter().zip(counters).for_each(|(counter, value)| counter.inner().store(value, Relaxed));
     let mut text = String::new();
     // Writing into a string can't fail.
     let _ = encode(&mut text, &metrics.registry);

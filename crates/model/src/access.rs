@@ -33,13 +33,17 @@ pub enum Act {
     ReadLedger,
     /// Ask about other people's credentials.
     Verify,
+    /// See the nodes of the installation.
+    SeeNodes,
+    /// Set what the nodes go by.
+    ManageNodes,
 }
 
 impl Act {
     /// The permissions of which one is enough; the first is the native one, and the one that a refusal names.
     pub const fn allowed_by(self) -> &'static [Permission] {
         match self {
-            Self::ManageOrgs => &[Orgs],
+            Self::ManageOrgs | Self::SeeNodes | Self::ManageNodes => &[Orgs],
             Self::SeePeople => &[
                 Read,
                 Accounts,

@@ -101,6 +101,11 @@ impl AddressRules {
         Ok(Self(rules))
     }
 
+    /// How many rules there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether any address will do.
     pub fn anywhere(&self) -> bool {
         self.0.is_empty()

@@ -80,6 +80,8 @@ pub struct Facts<'a> {
     pub token: &'a Token,
     /// The secret that was presented.
     pub secret: &'a Secret,
+    /// When the token was last used, as far as anyone here knows: its row may be behind.
+    pub last_used_at: Millis,
     /// The owner; `None` for an org token.
     pub account: Option<&'a Account>,
     /// What the owner holds, directly and inherited; for an org token what the token itself holds.
@@ -95,7 +97,7 @@ pub struct Facts<'a> {
 /// # Errors
 /// The first reason, in the order from the secret outwards: who holds a dead secret learns nothing about the org.
 pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<PermissionSet, Reason> {
-    let Facts { token, secret, account, held, org, policy } = *facts;
+    let Facts { token, secret, last_used_at, account, held, org, policy } = *facts;
     if secret.token_id != token.id {
         return Err(Reason::Unknown);
     }
@@ -110,7 +112,7 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
     if now >= token.ends_at(policy) {
         return Err(Reason::Expired);
     }
-    if now >= token.idles_at(policy) {
+    if now >= token.idles_at(policy, last_used_at) {
         return Err(Reason::Idle);
     }
     if now < token.not_before {

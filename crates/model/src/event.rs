@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::Millis;
 use crate::macros::words;
 use crate::permission::PermissionSet;
+use crate::secret::Digest;
 
 words! {
     /// The kind of a ledger event. The word before the dot says what the subject is.
@@ -14,6 +15,8 @@ words! {
         HouseInitialized = "house.initialized",
         /// A restore was found; the authority that the journal knows is dead was taken away again.
         JournalReplayed = "house.journal_replayed",
+        /// S, the time for which nodes may answer from memory, changed.
+        FreshnessChanged = "house.freshness_changed",
         /// An org was made.
         OrgCreated = "org.created",
         /// An org's name changed.
@@ -182,6 +185,10 @@ pub struct Body {
     /// What it took away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
+    /// The digests of secrets that it made, in lower-case hexadecimal: whoever remembers that there is no such secret
+    /// must forget it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<String>,
 }
 
 /// An event on its way into the ledger.
@@ -207,6 +214,13 @@ impl Event {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.body.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With a secret that it makes.
+    #[must_use]
+    pub fn making(mut self, digest: &Digest) -> Self {
+        self.body.made.push(digest.to_hex());
         self
     }
 

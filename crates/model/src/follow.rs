@@ -17,7 +17,7 @@ pub const MILLISECOND: Boot = 1_000_000;
 /// S where the cluster was given none, in milliseconds.
 pub const FRESHNESS: Millis = 1_000;
 /// The least and the most that S can be, in milliseconds.
-pub const FRESHNESS_BOUNDS: std::ops::RangeInclusive<Millis> = 100..=60_000;
+pub const FRESHNESS_BOUNDS: std::ops::RangeInclusive<Millis> = 100..=10_000;
 
 /// A place in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,7 +180,7 @@ impl Follow {
 }
 
 /// As of when something was read into memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
     /// The life of the memory in which the reading began; a memory that is dropped begins another.
     pub era: u64,

@@ -129,7 +129,8 @@ pub fn check(text: &str) -> Result<()> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PermissionSet {
     managed: u64,
-    services: Arc<BTreeSet<String>>,
+    /// `None` while there are none, so that the common set needs no allocation.
+    services: Option<Arc<BTreeSet<String>>>,
 }
 
 impl PermissionSet {
@@ -140,13 +141,13 @@ impl PermissionSet {
 
     /// The set of these management permissions.
     pub fn of(permissions: &[Permission]) -> Self {
-        Self { managed: permissions.iter().fold(0, |bits, p| bits | p.bit()), services: Arc::default() }
+        Self { managed: permissions.iter().fold(0, |bits, p| bits | p.bit()), services: None }
     }
 
     /// Every management permission of one namespace.
     pub fn whole(namespace: Namespace) -> Self {
         let bits = Permission::ALL.iter().filter(|p| p.namespace() == namespace).fold(0, |bits, p| bits | p.bit());
-        Self { managed: bits, services: Arc::default() }
+        Self { managed: bits, services: None }
     }
 
     /// Reads a set from permission strings.
@@ -167,7 +168,7 @@ impl PermissionSet {
         match Permission::parse(text) {
             Ok(permission) => self.managed |= permission.bit(),
             Err(_) => {
-                Arc::make_mut(&mut self.services).insert(text.to_owned());
+                Arc::make_mut(self.services.get_or_insert_default()).insert(text.to_owned());
             }
         }
     }
@@ -181,28 +182,35 @@ impl PermissionSet {
     pub fn contains(&self, text: &str) -> bool {
         match Permission::parse(text) {
             Ok(permission) => self.has(permission),
-            Err(_) => self.services.contains(text),
+            Err(_) => self.services.as_ref().is_some_and(|services| services.contains(text)),
         }
     }
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.managed == 0 && self.services.is_empty()
+        self.managed == 0 && self.services.is_none()
     }
 
     /// Adds everything of another set.
     pub fn extend(&mut self, other: &Self) {
         self.managed |= other.managed;
-        if !other.services.is_empty() {
-            Arc::make_mut(&mut self.services).extend(other.services.iter().cloned());
+        if let Some(services) = &other.services {
+            Arc::make_mut(self.services.get_or_insert_default()).extend(services.iter().cloned());
         }
     }
 
     /// What both hold.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let services = self.services.intersection(&other.services).cloned().collect();
-        Self { managed: self.managed & other.managed, services: Arc::new(services) }
+        let services = match (&self.services, &other.services) {
+            (Some(one), Some(all)) if one.is_subset(all) => Some(one.clone()),
+            (Some(one), Some(other)) => {
+                let both: BTreeSet<String> = one.intersection(other).cloned().collect();
+                (!both.is_empty()).then(|| Arc::new(both))
+            }
+            _ => None,
+        };
+        Self { managed: self.managed & other.managed, services }
     }
 
     /// The first permission that `self` lacks of `wanted`, if any.
@@ -212,24 +220,29 @@ impl PermissionSet {
             .iter()
             .find(|p| bits & p.bit() != 0)
             .map(|p| p.as_str().to_owned())
-            .or_else(|| wanted.services.difference(&self.services).next().cloned())
+            .or_else(|| wanted.services().find(|service| !self.contains(service)).map(str::to_owned))
     }
 
     /// What of it is management permissions.
     #[must_use]
     pub fn management(&self) -> Self {
-        Self { managed: self.managed, services: Arc::default() }
+        Self { managed: self.managed, services: None }
     }
 
     /// Whether everything in it is a management permission of this namespace.
     pub fn within(&self, namespace: Namespace) -> bool {
-        self.services.is_empty() && self.managed & !Self::whole(namespace).managed == 0
+        self.services.is_none() && self.managed & !Self::whole(namespace).managed == 0
     }
 
     /// The strings, management permissions first, in a stable order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let managed = Permission::ALL.iter().filter(|p| self.has(**p)).map(|p| p.as_str());
-        managed.chain(self.services.iter().map(String::as_str))
+        managed.chain(self.services())
+    }
+
+    /// Those of the services behind us.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().flat_map(|services| services.iter()).map(String::as_str)
     }
 
     /// The strings as a list.

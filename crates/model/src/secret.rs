@@ -8,6 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::env::Random;
+use crate::hex::{hex, unhex};
 use crate::token::TokenKind;
 use crate::{Millis, decide::Reason};
 
@@ -63,6 +64,16 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// In lower-case hexadecimal.
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+
+    /// From 64 hexadecimal digits; `None` for anything else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        unhex(text).map(Self)
     }
 }
 

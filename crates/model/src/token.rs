@@ -160,10 +160,10 @@ impl Token {
         self.expires_at.min(self.created_at.saturating_add(policy.of(self.kind).max_lifetime))
     }
 
-    /// When it falls asleep if it is not used again; `NEVER` if it may rest.
-    pub fn idles_at(&self, policy: &Policy) -> Millis {
+    /// When it falls asleep if it is not used again after `last_used_at`; `NEVER` if it may rest.
+    pub fn idles_at(&self, policy: &Policy, last_used_at: Millis) -> Millis {
         let limit = self.idle_limit.min(policy.of(self.kind).max_idle);
-        if limit == NEVER { NEVER } else { self.last_used_at.max(self.created_at).saturating_add(limit) }
+        if limit == NEVER { NEVER } else { last_used_at.max(self.created_at).saturating_add(limit) }
     }
 
     /// The state as it is at `now`.

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::client::Connection;
 use crate::commands::{
-    Remote, account, config, group, ledger, org, policy, role, rotate, session, token, verify, version,
+    Remote, account, config, group, ledger, nodes, org, policy, role, rotate, session, token, verify, version,
 };
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::{Output, print_text};
@@ -59,6 +59,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Verify(verify::Verify),
+    Nodes(nodes::Nodes),
     Login(session::Login),
     /// End the session that the token is of
     Logout,
@@ -128,6 +129,7 @@ async fn online(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Policy(command) => policy::run(command, remote).await,
         Command::Token(command) => token::run(command, remote).await,
         Command::Verify(verify) => verify::run(verify, remote).await,
+        Command::Nodes(nodes) => nodes::run(nodes, remote).await,
         Command::Logout => session::logout(remote).await,
         Command::Whoami => session::whoami(remote).await,
         Command::Ledger(ledger::Command::Export(export)) => ledger::export(&export, remote).await,

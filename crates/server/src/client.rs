@@ -34,6 +34,9 @@ pub struct Connection {
     /// Only here to be refused: arguments can be read by others.
     #[arg(long, global = true, hide = true, num_args = 0..=1, default_missing_value = "", value_name = "SECRET")]
     pub token: Option<String>,
+    /// Have a change answered only when no node answers from before it any more, and print the proof
+    #[arg(long, global = true)]
+    pub wait: bool,
     /// How long a repeatable call is repeated; a test has less patience.
     #[arg(skip = REPEAT_FOR)]
     pub repeat_for: Duration,
@@ -119,6 +122,12 @@ impl Call {
         self
     }
 
+    /// Whether it changes something. Signing in and asking about a credential are POSTs as well.
+    fn changes(&self) -> bool {
+        let asks = self.path.first().is_some_and(|first| matches!(first.as_str(), "verify" | "session"));
+        self.method != Method::GET && !asks
+    }
+
     /// Makes the call safe to repeat: the server answers the same key only once, and again with the same answer.
     #[must_use]
     pub fn keyed(mut self, key: String) -> Self {
@@ -149,6 +158,7 @@ pub struct Client {
     base: Url,
     authorization: Option<HeaderValue>,
     repeat_for: Duration,
+    wait: bool,
 }
 
 impl Client {
@@ -168,7 +178,7 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| Failure::Other(told(error)))?;
-        Ok(Self { http, base, authorization, repeat_for: connection.repeat_for })
+        Ok(Self { http, base, authorization, repeat_for: connection.repeat_for, wait: connection.wait })
     }
 
     /// The answer's body; `null` where there is none.
@@ -204,6 +214,9 @@ impl Client {
 
     async fn send_once(&self, call: &Call) -> Result<Value, Failure> {
         let mut request = self.http.request(call.method.clone(), self.address(&call.path)?).query(&call.query);
+        if self.wait && call.changes() {
+            request = request.query(&[("wait", "nodes")]);
+        }
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value.clone());
         }

@@ -6,6 +6,7 @@ pub mod account;
 pub mod config;
 pub mod group;
 pub mod ledger;
+pub mod nodes;
 pub mod org;
 pub mod policy;
 pub mod role;

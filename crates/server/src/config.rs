@@ -30,6 +30,10 @@ pub struct Config {
     pub database: Database,
     /// What is kept beside the database.
     pub data: Data,
+    /// This node among others.
+    pub node: Node,
+    /// What is remembered of credentials.
+    pub verify: Verify,
     /// How requests come in.
     pub http: Http,
     /// The master key.
@@ -60,6 +64,25 @@ pub struct Database {
 pub struct Data {
     /// The folder of master key and journal; filled in where it was not set.
     pub dir: PathBuf,
+}
+
+/// `[node]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// What it is called.
+    #[serde(deserialize_with = "unset")]
+    pub name: Option<String>,
+}
+
+/// `[verify]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The most that is remembered, in megabytes.
+    pub memory_megabytes: u64,
+    /// For how long answers may be given without the database, in seconds.
+    pub stale_seconds: u32,
 }
 
 /// `[http]`

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, housekeeping};
+use tokenhouse_authority::{Ctx, housekeeping, pulse};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -107,14 +107,25 @@ async fn opened(config: &Config, location: Location, key: MasterKey) -> Result<A
         events: i64::try_from(config.ledger.checkpoint_events).unwrap_or(i64::MAX),
         millis: i64::try_from(config.ledger.checkpoint_seconds).unwrap_or(i64::MAX).saturating_mul(1000),
     };
-    let settings = Settings {
-        location,
-        journal: config.ledger.journal.clone(),
-        checkpoints,
-        readers: config.database.connections,
-    };
+    // One each for changes, heartbeat and feed.
+    let shared = config.database.connections.saturating_sub(3).max(2);
+    let misses = (shared * 2 / 5).max(1);
+    let settings =
+        Settings { location, journal: config.ledger.journal.clone(), checkpoints, readers: shared - misses, misses };
     let store = Store::open(&settings, key, clock.clone(), random.clone()).await?;
-    Ok(Arc::new(Ctx::new(store, clock, random)))
+    let settings = tokenhouse_authority::Settings {
+        name: config.node.name.clone().unwrap_or_else(|| called(config.http.listen)),
+        memory: config.verify.memory_megabytes.saturating_mul(1 << 20),
+        misses: usize::try_from(misses).unwrap_or(1),
+        stale: i64::from(config.verify.stale_seconds) * 1000,
+    };
+    Ok(Arc::new(Ctx::new(store, clock, random, settings)))
+}
+
+/// What a node is called that was given no name: the machine's, and the port.
+fn called(listen: std::net::SocketAddr) -> String {
+    let system = rustix::system::uname();
+    format!("{}:{}", system.nodename().to_string_lossy(), listen.port())
 }
 
 /// Makes an installation: schema, master key where there is none, first org and administrator.
@@ -181,6 +192,8 @@ fn wire(config: &Config) -> Result<Wire, Error> {
 pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let address = listener.address()?;
+    // From here on others wait for this node, until it leaves.
+    pulse::join(&ctx).await?;
     let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
     tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");

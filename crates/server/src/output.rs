@@ -37,6 +37,13 @@ pub enum Form {
 /// One field of an object: its title, where it stands (a JSON pointer), and how it is told.
 pub struct Field(pub &'static str, pub &'static str, pub Form);
 
+/// A node that confirmed a change.
+const NODES: &[Field] = &[
+    Field("Node", "/name", Form::Text),
+    Field("Applied", "/applied", Form::Text),
+    Field("After ms", "/milliseconds", Form::Text),
+];
+
 /// Where and how to print.
 #[derive(Clone, Copy)]
 pub struct Output {
@@ -51,7 +58,8 @@ impl Output {
             return self.json(object);
         }
         let rows = fields.iter().map(|field| vec![field.0.to_owned(), field.told(object)]);
-        print_text(&table(Vec::new(), rows))
+        print_text(&table(Vec::new(), rows))?;
+        proof(object).map_or(Ok(()), |proof| print_text(&format!("\n{proof}")))
     }
 
     /// Prints a list: with `--json` the whole page as it came.
@@ -87,6 +95,26 @@ pub fn print_text(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+/// That a change is confirmed, where that was waited for: by which nodes, and after how long.
+pub fn proof(changed: &Value) -> Option<String> {
+    let receipt = changed.get("receipt")?;
+    let confirmed = receipt.get("confirmed")?;
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let place = format!("revision {} of epoch {}", number(receipt, "revision"), number(receipt, "epoch"));
+    if confirmed.is_null() {
+        return Some(format!("Not confirmed: it stands as {place}, but the nodes could not be asked."));
+    }
+    let by = match confirmed.get("by").and_then(Value::as_str) {
+        Some("nodes") => "every node has applied it",
+        _ => "no node can answer from before it any more",
+    };
+    let nodes = confirmed.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let titles = NODES.iter().map(|field| field.0.to_owned()).collect();
+    let rows = nodes.iter().map(|node| NODES.iter().map(|field| field.told(node)).collect());
+    let after = number(confirmed, "milliseconds");
+    Some(format!("Confirmed {after} ms after the commit as {place}: {by}.\n\n{}", table(titles, rows)))
 }
 
 /// The one table: with titles where there are any, else a name and a value a row.

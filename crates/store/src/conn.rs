@@ -86,15 +86,15 @@ impl Location {
                 let options = Self::sqlite_options(path).journal_mode(SqliteJournalMode::Wal);
                 options.create_if_missing(create).connect().await.map(Single::Sqlite).map_err(fault::of)
             }
-            Self::Postgres(options) => {
-                let options = Self::postgres_options(options);
-                let connect = options.connect();
-                match tokio::time::timeout(Duration::from_secs(5), connect).await {
-                    Ok(connected) => connected.map(Single::Postgres).map_err(fault::of),
-                    Err(_) => Err(Error::unavailable("the database does not answer")),
-                }
-            }
+            Self::Postgres(options) => in_time(CONNECT_TIME, Self::postgres(options)).await,
         }
+    }
+
+    async fn postgres(options: &PgConnectOptions) -> Result<Single> {
+        let connected = Self::postgres_options(options).connect().await.map_err(fault::of)?;
+        let mut single = Single::Postgres(connected);
+        single.conn().raw(DURABLE).await?;
+        Ok(single)
     }
 
     /// A connection to look at what is there, which need not be ours: the mode of its journal would stay in the file.
@@ -119,6 +119,30 @@ impl Location {
             }
         }
     }
+}
+
+/// How long a new connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// A commit that was answered must stand on the synchronous standby too, if there is one: a primary that was deposed
+/// can then confirm neither a change nor a heartbeat. What the server's settings ask beyond that is left.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
+
+/// Waits so long for the database and no longer: an answer that was lost on the way never comes.
+///
+/// # Errors
+/// What the database says, or `unavailable`.
+pub(crate) async fn in_time<T>(time: Duration, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(time, asked).await {
+        Ok(answered) => answered,
+        Err(_) => Err(Error::unavailable("the database does not answer; nothing was changed")),
+    }
+}
+
+/// Begins a transaction that writes.
+pub(crate) async fn begin(conn: &mut Conn<'_>) -> Result<()> {
+    conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
 }
 
 /// A pool of reading connections.

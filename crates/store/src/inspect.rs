@@ -4,11 +4,12 @@ use std::path::Path;
 
 use tokenhouse_model::chain::{Fault, Walk};
 use tokenhouse_model::event::{Body, EventKind, Recorded};
+use tokenhouse_model::hex::unhex;
 use tokenhouse_model::{Error, ErrorKind, Result};
 
 use crate::conn::{Conn, Location};
 use crate::journal::{Entry, Journal};
-use crate::keys::{MasterKey, unhex};
+use crate::keys::MasterKey;
 use crate::{DATABASE_ID, MASTER_KEY_ID, ledger, schema};
 
 /// What a walk over the whole ledger found.

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tokenhouse_model::event::{EventKind, Recorded, Removal};
+use tokenhouse_model::hex::hex;
 use tokenhouse_model::{Error, Millis, Result, Uuid};
 
-use crate::keys::{MasterKey, hex};
+use crate::keys::MasterKey;
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

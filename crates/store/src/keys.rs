@@ -10,6 +10,7 @@ use aes_gcm::{Aes256Gcm, Key, Nonce};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use tokenhouse_model::env::Random;
+use tokenhouse_model::hex::{hex, unhex};
 use tokenhouse_model::{Error, ErrorKind, Refusal, Result, Uuid};
 use zeroize::Zeroizing;
 
@@ -214,25 +215,4 @@ fn code(key: &[u8], bytes: &[u8]) -> [u8; 32] {
 
 fn refused(message: String) -> Error {
     Error::new(ErrorKind::Conflict, Refusal::Plain, message)
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// 32 bytes from 64 hexadecimal digits.
-pub fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use tokenhouse_model::chain::{GENESIS, Hash};
 use tokenhouse_model::event::Recorded;
+use tokenhouse_model::follow::Position;
 use tokenhouse_model::{Error, Millis, Result, Uuid};
 
 use crate::conn::Conn;
@@ -29,6 +30,11 @@ pub struct Head {
 row!(Head: "" { epoch, revision, hash, at });
 
 impl Head {
+    /// As a place to follow from.
+    pub fn position(&self) -> Position {
+        Position { epoch: self.epoch, revision: self.revision, hash: self.link() }
+    }
+
     /// The hash from which the next event follows.
     pub fn link(&self) -> Hash {
         self.hash.as_slice().try_into().unwrap_or(GENESIS)
@@ -46,6 +52,7 @@ statements! {
     TAKE_HEAD = "UPDATE ledger_head SET turns = turns + 1 WHERE id = 1 RETURNING epoch, revision, hash, at";
     HEAD = "SELECT epoch, revision, hash, at FROM ledger_head WHERE id = 1";
     SET_HEAD = "UPDATE ledger_head SET epoch = $1, revision = $2, hash = $3, at = $4 WHERE id = 1";
+    PLACE = "SELECT epoch, revision, hash, at FROM ledger_event WHERE revision = $1";
     BY_REVISION = concat!("SELECT ", columns!(), " FROM ledger_event WHERE revision = $1");
     AFTER = concat!("SELECT ", columns!(), " FROM ledger_event WHERE revision > $1 ORDER BY revision LIMIT $2");
     AFTER_OF_ORG = concat!("SELECT ", columns!(), " FROM ledger_event WHERE org_id = $1 AND revision > $2
@@ -85,6 +92,11 @@ pub(crate) async fn take(conn: &mut Conn<'_>) -> Result<Head> {
 pub async fn head(conn: &mut Conn<'_>) -> Result<Head> {
     let head = conn.one(&HEAD, args![]).await?;
     head.ok_or_else(|| Error::internal("the ledger has no head"))
+}
+
+/// Where the event of this revision stands.
+pub(crate) async fn place(conn: &mut Conn<'_>, revision: i64) -> Result<Option<Head>> {
+    conn.one(&PLACE, args![revision]).await
 }
 
 /// Moves the head.

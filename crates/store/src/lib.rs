@@ -10,6 +10,8 @@ pub mod inspect;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
+mod line;
+pub mod nodes;
 pub mod once;
 pub mod orgs;
 mod outside;
@@ -18,20 +20,22 @@ pub mod roles;
 mod schema;
 pub mod sql;
 pub mod tokens;
+mod tx;
 pub mod usage;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::{Done, Error, ErrorKind, Refusal, Result};
 
 pub use conn::{Conn, Location, Reader, Snapshot};
 pub use keys::{DataKey, MasterKey, Place};
+pub use line::{Feed, Follower, Heard, Heart, Standing};
 pub use outside::Checkpoints;
 pub use schema::VERSION as SCHEMA_VERSION;
-pub use writer::Tx;
+pub use tx::Tx;
 
 use conn::Pool;
 use journal::Journal;
@@ -49,6 +53,8 @@ pub struct Settings {
     pub checkpoints: Checkpoints,
     /// The most connections for reading.
     pub readers: u32,
+    /// The most connections on which verify looks up what it does not remember.
+    pub misses: u32,
 }
 
 /// What a database is before it is opened.
@@ -67,7 +73,12 @@ pub enum Found {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    misses: Pool,
     writer: Writer,
+    location: Location,
+    lock: line::Turn,
+    follower: Arc<OnceLock<Arc<dyn Follower>>>,
+    journal: Journal,
     key: MasterKey,
     outside: Arc<Outside>,
     random: Random,
@@ -155,9 +166,12 @@ impl Store {
         let compared = replay::compare(&mut conn, contents.entries).await?;
         catch_up(&mut conn, &mut writer, compared.agreed.1).await?;
         let outside = Arc::new(Outside::new(writer, settings.checkpoints, &head));
-        let writer = Writer::start(settings.location.clone(), single, clock, random.clone(), outside.clone())?;
-        let pool = settings.location.pool(settings.readers).await?;
-        let store = Self { pool, writer, key, outside, random, database };
+        let (location, lock, follower) = (settings.location.clone(), line::Turn::default(), Arc::default());
+        let (locked, follows) = (lock.clone(), Arc::clone(&follower));
+        let writer = Writer::start(location.clone(), single, clock, random.clone(), outside.clone(), locked, follows)?;
+        let pool = location.pool(settings.readers).await?;
+        let misses = location.pool(settings.misses).await?;
+        let store = Self { pool, misses, writer, location, lock, follower, journal, key, outside, random, database };
         if !compared.lost.is_empty() {
             store.forget_again(compared).await?;
         }
@@ -166,7 +180,8 @@ impl Store {
 
     async fn forget_again(&self, compared: replay::Compared) -> Result<()> {
         let (kept, entries) = (compared.agreed.1, compared.lost.len());
-        let done = self.write(async move |tx: &mut Tx<'_>| replay::replay(tx, &compared).await).await?;
+        let replay = async move |tx: &mut Tx<'_>| replay::replay(tx, &compared).await;
+        let done = self.writer.run(true, replay).await?;
         tracing::error!(
             kept_revision = kept,
             entries,
@@ -189,12 +204,12 @@ impl Store {
         self.pool.get().await
     }
 
-    /// A connection that reads everything as of one moment.
+    /// A connection that reads everything as of one moment, for what verify does not remember.
     ///
     /// # Errors
     /// `unavailable`.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        Snapshot::begin(self.pool.get().await?).await
+        Snapshot::begin(self.misses.get().await?).await
     }
 
     /// Runs an operation in the writer's transaction and answers when it is committed. The operation may run more than
@@ -207,7 +222,38 @@ impl Store {
         F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.writer.run(operation).await
+        self.writer.run(false, operation).await
+    }
+
+    /// Tells somebody of every commit of this process from now on, before whoever asked for it is answered. There can
+    /// be one.
+    pub fn followed_by(&self, follower: Arc<dyn Follower>) {
+        if self.follower.set(follower).is_err() {
+            tracing::error!("the store is followed already");
+        }
+    }
+
+    /// A connection for the heartbeat alone.
+    pub fn heart(&self) -> Heart {
+        Heart::new(self.location.clone(), self.lock.clone())
+    }
+
+    /// A connection for the feed alone.
+    pub fn feed(&self) -> Feed {
+        Feed::new(self.location.clone())
+    }
+
+    /// Compares the database with this node's journal while it runs: history was lost. What the journal knows to be
+    /// taken away is taken away again, in a new epoch.
+    ///
+    /// # Errors
+    /// `unavailable`; to be tried again.
+    pub async fn repair(&self) -> Result<()> {
+        self.outside.flush();
+        let contents = self.journal.read()?;
+        let mut single = self.location.connect(false).await?;
+        let compared = replay::compare(&mut single.conn(), contents.entries).await?;
+        self.forget_again(compared).await
     }
 
     /// An org's data key, unwrapped.
@@ -248,6 +294,7 @@ impl Store {
     /// Gives the connections back. Operations that were taken are carried out.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.misses.close().await;
         self.writer.close().await;
     }
 }
@@ -288,6 +335,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         accounts::STATEMENTS,
         groups::STATEMENTS,
         ledger::STATEMENTS,
+        nodes::STATEMENTS,
         once::STATEMENTS,
         orgs::STATEMENTS,
         replay::STATEMENTS,
@@ -321,6 +369,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::event::Recorded>(),
         of::<tokenhouse_model::role::Grant>(),
         of::<groups::Member>(),
+        of::<nodes::Node>(),
         of::<once::Kept>(),
         of::<orgs::StoredPolicy>(),
         of::<schema::Setting>(),

@@ -85,6 +85,11 @@ impl Outside {
         state.failure.clone().map_or(Ok(()), |failure| Err(tokenhouse_model::Error::internal(failure)))
     }
 
+    /// Writes what could not be written yet, if that is possible now.
+    pub(crate) fn flush(&self) {
+        self.state().flush();
+    }
+
     /// Why the journal can't be written, while it can't.
     pub(crate) fn failure(&self) -> Option<String> {
         self.state().failure.clone()

@@ -2,15 +2,15 @@
 //! authority that was taken away since is taken away again before anyone is served.
 
 use tokenhouse_model::event::{Actor, Body, Event, EventKind, Recorded, Removal};
+use tokenhouse_model::hex::unhex;
 use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Error, Result, Uuid};
 
 use crate::conn::Conn;
 use crate::journal::Entry;
-use crate::keys::unhex;
 use crate::ledger;
 use crate::sql::{Bind as _, args, statements};
-use crate::writer::Tx;
+use crate::tx::Tx;
 
 statements! {
     REVOKE_TOKEN = "UPDATE token SET state = 'revoked', revoked_at = $2, updated_at = $2 WHERE id = $1 AND state <> 'revoked'";
@@ -93,8 +93,8 @@ pub(crate) async fn replay(tx: &mut Tx<'_>, compared: &Compared) -> Result<u64> 
 async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u64> {
     let none: Vec<u8> = Vec::new();
     match removal {
-        Removal::Secret { digest, until } => match unhex(digest) {
-            Some(digest) => crate::tokens::end_secret(conn, &Digest(digest), *until).await,
+        Removal::Secret { digest, until } => match Digest::from_hex(digest) {
+            Some(digest) => crate::tokens::end_secret(conn, &digest, *until).await,
             None => Ok(0),
         },
         Removal::Token { id } => {

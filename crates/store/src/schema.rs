@@ -11,7 +11,8 @@ use crate::{fault, roles};
 mod tests;
 
 /// The migrations, oldest first; the version of a schema is how many of them were run.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_house.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_house.sql"), include_str!("../migrations/0002_nodes.sql")];
 
 /// The newest schema that this program knows.
 pub const VERSION: i64 = newest(MIGRATIONS);
@@ -31,11 +32,25 @@ statements! {
     APPLY = "INSERT INTO tokenhouse_migration (version, applied_at) VALUES ($1, $2)";
     SETTING = "SELECT name, value FROM settings WHERE name = $1";
     SET_SETTING = "INSERT INTO settings (name, value) VALUES ($1, $2)";
+    CHANGE_SETTING = "INSERT INTO settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
-/// What stands where the tables would be. These two are questions about the database itself, so each has its own.
+/// Questions about the database itself, so each database has its own.
 mod catalogue {
     use crate::sql::Statement;
+
+    static POSTGRES_TIME: Statement =
+        Statement::new("POSTGRES_TIME", "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)");
+
+    /// The time of a database that has a clock of its own, in epoch milliseconds.
+    pub(crate) async fn time(conn: &mut super::Conn<'_>) -> super::Result<Option<super::Millis>> {
+        if conn.is_sqlite() {
+            return Ok(None);
+        }
+        let read = conn.one::<super::Number>(&POSTGRES_TIME, super::args![]).await?;
+        Ok(read.map(|number| number.value))
+    }
 
     static SQLITE: Statement = Statement::new(
         "SQLITE_TABLES",
@@ -58,6 +73,8 @@ mod catalogue {
         tables.ok_or_else(|| super::Error::internal("the database has no catalogue"))
     }
 }
+
+pub(crate) use catalogue::time;
 
 /// What a database is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,4 +184,9 @@ pub(crate) async fn setting(conn: &mut Conn<'_>, name: &str) -> Result<Option<St
 /// Sets this setting, which was not set before.
 pub(crate) async fn set(conn: &mut Conn<'_>, name: &str, value: &str) -> Result<()> {
     conn.insert(&SET_SETTING, &Setting { name: name.to_owned(), value: value.to_owned() }).await
+}
+
+/// Sets this setting, whatever it was.
+pub(crate) async fn change(conn: &mut Conn<'_>, name: &str, value: &str) -> Result<()> {
+    conn.insert(&CHANGE_SETTING, &Setting { name: name.to_owned(), value: value.to_owned() }).await
 }

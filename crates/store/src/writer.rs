@@ -4,22 +4,23 @@
 //! requests can starve it. Operations queue; the thread drains the queue into one transaction: a savepoint each, the
 //! chain computed in memory, one insert of all events, one commit, one sync of the journal, then the answers.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use tokenhouse_model::env::{Clock, Random};
-use tokenhouse_model::event::{Actor, Event, Recorded, Removal};
-use tokenhouse_model::{Done, Error, ErrorKind, Millis, Receipt, Result, chain};
+use tokenhouse_model::event::Recorded;
+use tokenhouse_model::follow::Boot;
+use tokenhouse_model::{Confirmed, Done, Error, ErrorKind, Receipt, Result};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::conn::{Conn, Location, Single};
+use crate::conn::{Conn, Location, Single, begin, in_time};
 use crate::journal::Entry;
+use crate::ledger;
+use crate::line::{Follower, Standing, Turn as Lock};
 use crate::outside::Outside;
-use crate::{fault, ledger};
+use crate::tx::{Draft, Tx, one};
 
 /// The most operations of one transaction.
 const BATCH: usize = 64;
@@ -31,56 +32,27 @@ const QUEUE: usize = 2048;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a batch is run again after a serialization failure.
 const ATTEMPTS: usize = 4;
-
-/// An operation's hold on the writer's transaction.
-#[derive(Debug)]
-pub struct Tx<'c> {
-    conn: Conn<'c>,
-    now: Millis,
-    epoch: i64,
-    /// Epoch and revision of the ledger's end before this operation.
-    head: (i64, i64),
-    events: Vec<(Actor, Event)>,
-}
-
-impl<'c> Tx<'c> {
-    /// The verbs of its connection.
-    pub fn conn(&mut self) -> &mut Conn<'c> {
-        &mut self.conn
-    }
-
-    /// The time of this transaction, the same for all that it writes.
-    pub fn now(&self) -> Millis {
-        self.now
-    }
-
-    /// Epoch and revision at which the last event recorded so far will stand, should this be committed.
-    pub fn position(&self) -> (i64, i64) {
-        let more = i64::try_from(self.events.len()).unwrap_or(0);
-        (self.head.0, self.head.1 + more)
-    }
-
-    /// Begins a new epoch with the events of this operation: history was lost.
-    pub(crate) fn raise_epoch(&mut self, epoch: i64) {
-        self.epoch = epoch;
-    }
-
-    /// Records what this operation changed.
-    pub fn record(&mut self, actor: &Actor, event: Event) {
-        self.events.push((actor.clone(), event));
-    }
-}
+/// The longest that a transaction may take before its commit, and the longest that the commit may take. The database's
+/// own limits are shorter; these are for an answer that never comes.
+const TRANSACTION_TIME: Duration = Duration::from_secs(10);
+/// How long a rollback may take before the connection is given up.
+const ROLLBACK_TIME: Duration = Duration::from_secs(1);
+/// Events of other nodes that the writer fetches itself before its own; of more, the feed does.
+const MOST_MISSING: i64 = 500;
 
 /// An operation in the queue.
-trait Turn: Send {
+pub(crate) trait Turn: Send {
     /// Runs it; what it answers stays with it until the commit.
     fn run<'t>(&'t mut self, tx: &'t mut Tx<'_>) -> Pin<Box<dyn Future<Output = Result<()>> + 't>>;
+    /// Whether it may run while history that was lost is being repaired.
+    fn repairs(&self) -> bool;
     /// Answers whoever asked: with the operation's own error, else with what became of the commit.
-    fn answer(self: Box<Self>, receipt: Result<Receipt>);
+    fn answer(self: Box<Self>, committed: Result<(Receipt, Boot)>);
 }
 
 struct Op<F, T> {
     operation: F,
+    repairs: bool,
     outcome: Option<Result<T>>,
     answer: oneshot::Sender<Result<Done<T>>>,
 }
@@ -102,11 +74,17 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, receipt: Result<Receipt>) {
-        let done = match (receipt, self.outcome) {
+    fn repairs(&self) -> bool {
+        self.repairs
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(Receipt, Boot)>) {
+        let done = match (committed, self.outcome) {
             (_, Some(Err(error))) => Err(error),
             (Err(error), _) => Err(error),
-            (Ok(receipt), Some(Ok(value))) => Ok(Done { value, receipt }),
+            (Ok((receipt, committed)), Some(Ok(value))) => {
+                Ok(Done { value, receipt, committed, confirmed: Confirmed::NotAsked })
+            }
             (Ok(_), None) => Err(Error::internal("an operation without an outcome")),
         };
         // Whoever asked may have gone; the change stands.
@@ -137,12 +115,16 @@ impl Writer {
         clock: Clock,
         random: Random,
         outside: Arc<Outside>,
+        lock: Lock,
+        follower: Arc<OnceLock<Arc<dyn Follower>>>,
     ) -> Result<Self> {
         let (queue, turns) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
         let stop = Arc::new(Notify::new());
         let (alive, ended) = watch::channel(());
-        let thread = Thread { location, conn: Some(conn), clock, random, outside, turns, stop: stop.clone() };
+        let lock = matches!(location, Location::Sqlite(_)).then_some(lock);
+        let conn = Some(conn);
+        let thread = Thread { location, conn, clock, random, outside, lock, follower, turns, stop: stop.clone() };
         let spawned = std::thread::Builder::new().name("tokenhouse-writer".to_owned()).spawn(move || {
             runtime.block_on(thread.work());
             drop(alive);
@@ -159,13 +141,14 @@ impl Writer {
     }
 
     /// Queues an operation and waits for its commit. It is carried out even if the caller stops waiting.
-    pub(crate) async fn run<F, T>(&self, operation: F) -> Result<Done<T>>
+    /// Only one that `repairs` runs while history that was lost is being repaired.
+    pub(crate) async fn run<F, T>(&self, repairs: bool, operation: F) -> Result<Done<T>>
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (answer, waiting) = oneshot::channel();
-        let op = Box::new(Op { operation, outcome: None, answer });
+        let op = Box::new(Op { operation, repairs, outcome: None, answer });
         self.queue.try_send(op).map_err(|refused| match refused {
             TrySendError::Full(_) => Error::unavailable("too many changes are waiting; nothing was changed"),
             TrySendError::Closed(_) => Error::unavailable("the house is closing; nothing was changed"),
@@ -180,13 +163,18 @@ struct Thread {
     clock: Clock,
     random: Random,
     outside: Arc<Outside>,
+    lock: Option<Lock>,
+    follower: Arc<OnceLock<Arc<dyn Follower>>>,
     turns: mpsc::Receiver<Box<dyn Turn>>,
     stop: Arc<Notify>,
 }
 
 /// A batch that was committed.
 struct Committed {
+    /// Events of other nodes since the last that was followed, and then its own.
     events: Vec<Recorded>,
+    /// How many of them are other nodes'.
+    missing: usize,
     removals: Vec<Entry>,
     head: ledger::Head,
     /// For each operation the revision at which its last event stands, or its error.
@@ -198,7 +186,7 @@ impl Thread {
         while let Some(first) = self.next().await {
             let mut batch = vec![first];
             let begun = Instant::now();
-            let outcome = self.attempts(&mut batch).await;
+            let outcome = Box::pin(self.attempts(&mut batch)).await;
             if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable) && begun.elapsed() > PATIENCE
             {
                 // The others would wait as long, one after another, until nobody listens any more.
@@ -244,7 +232,7 @@ impl Thread {
     /// one is made at once, and nobody notices.
     async fn begin(&mut self) -> Result<Single> {
         if let Some(mut kept) = self.conn.take() {
-            match begin(&mut kept.conn()).await {
+            match in_time(TRANSACTION_TIME, begin(&mut kept.conn())).await {
                 Ok(()) => return Ok(kept),
                 Err(error) if matches!(kept, Single::Sqlite(_)) => {
                     // A file does not go away; it is locked, and asking again would only double the wait.
@@ -255,12 +243,17 @@ impl Thread {
             }
         }
         let mut new = self.location.connect(false).await?;
-        begin(&mut new.conn()).await?;
+        in_time(TRANSACTION_TIME, begin(&mut new.conn())).await?;
         Ok(new)
     }
 
     /// One transaction over the batch, which grows by what waits in the queue.
     async fn transaction(&mut self, batch: &mut Vec<Box<dyn Turn>>) -> (Result<Committed>, bool) {
+        let lock = self.lock.clone();
+        let _turn = match &lock {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        };
         let mut single = match self.begin().await {
             Ok(single) => single,
             Err(error) => return (Err(error), false),
@@ -275,7 +268,7 @@ impl Thread {
             }
             Err(Failed::Before(error)) => {
                 // The connection is kept only if it can still roll back.
-                if conn.raw("ROLLBACK").await.is_ok() {
+                if in_time(ROLLBACK_TIME, conn.raw("ROLLBACK")).await.is_ok() {
                     self.conn = Some(single);
                 }
                 (Err(error), retryable)
@@ -285,20 +278,42 @@ impl Thread {
     }
 
     async fn steps(&mut self, conn: &mut Conn<'_>, batch: &mut Vec<Box<dyn Turn>>) -> Result<Committed, Failed> {
+        let committed = in_time(TRANSACTION_TIME, self.until_commit(conn, batch)).await.map_err(Failed::Before)?;
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(nothing) => return Ok(nothing),
+        };
+        match in_time(TRANSACTION_TIME, conn.raw("COMMIT")).await {
+            Ok(()) => Ok(committed),
+            Err(error) => Err(Failed::Commit(error, committed)),
+        }
+    }
+
+    /// Everything up to the commit; the inner error is a batch that changed nothing and was rolled back.
+    async fn until_commit(
+        &mut self,
+        conn: &mut Conn<'_>,
+        batch: &mut Vec<Box<dyn Turn>>,
+    ) -> Result<Result<Committed, Committed>> {
         let begun = Instant::now();
-        let head = ledger::take(conn).await.map_err(Failed::Before)?;
+        let head = ledger::take(conn).await?;
+        let (events, repairing) = self.missing(conn, &head).await?;
+        let missing = events.len();
         // The head's own update is no reason to commit.
         conn.changed = 0;
         let now = self.clock.now().max(head.at);
-        let mut draft = Draft { head, now, events: Vec::new(), removals: Vec::new() };
+        let mut draft = Draft { head, now, events, removals: Vec::new() };
         let mut turns = Vec::new();
         let mut at = 0;
         while let Some(turn) = batch.get_mut(at) {
-            let outcome =
-                one(conn, turn.as_mut(), now, (draft.head.epoch, draft.head.revision)).await.map_err(Failed::Before)?;
+            let outcome = if repairing && !turn.repairs() {
+                Err(Error::unavailable("the database lost history, which is being repaired; nothing was changed"))
+            } else {
+                one(conn, turn.as_mut(), now, (draft.head.epoch, draft.head.revision)).await?
+            };
             turns.push(match outcome {
                 Ok(recorded) => {
-                    draft.take(recorded, &self.random).map_err(Failed::Before)?;
+                    draft.take(recorded, &self.random)?;
                     Ok(draft.head.revision)
                 }
                 Err(error) => Err(error),
@@ -312,18 +327,36 @@ impl Thread {
                 batch.push(next);
             }
         }
-        let committed = Committed { events: draft.events, removals: draft.removals, head: draft.head, turns };
-        if committed.events.is_empty() && conn.changed == 0 {
-            conn.raw("ROLLBACK").await.map_err(Failed::Before)?;
-            return Ok(committed);
+        let committed = Committed { events: draft.events, missing, removals: draft.removals, head: draft.head, turns };
+        if committed.events.len() == missing && conn.changed == 0 {
+            conn.raw("ROLLBACK").await?;
+            return Ok(Err(committed));
         }
-        ledger::append(conn, &committed.events).await.map_err(Failed::Before)?;
-        if !committed.events.is_empty() {
-            ledger::set_head(conn, &committed.head).await.map_err(Failed::Before)?;
+        ledger::append(conn, committed.events.get(missing..).unwrap_or_default()).await?;
+        if committed.events.len() > missing {
+            ledger::set_head(conn, &committed.head).await?;
         }
-        match conn.raw("COMMIT").await {
-            Ok(()) => Ok(committed),
-            Err(error) => Err(Failed::Commit(error, committed)),
+        Ok(Ok(committed))
+    }
+
+    /// Events between what this process follows and the head, which other nodes committed, so that its own can be
+    /// applied right after them; and whether only repairs may be written.
+    async fn missing(&self, conn: &mut Conn<'_>, head: &ledger::Head) -> Result<(Vec<Recorded>, bool)> {
+        let Some(follower) = self.follower.get() else { return Ok((Vec::new(), false)) };
+        let position = match follower.stands() {
+            Standing::Nowhere => return Ok((Vec::new(), false)),
+            Standing::Repairing => return Ok((Vec::new(), true)),
+            Standing::At(position) => position,
+        };
+        let same = head.revision != position.revision || head.link() == position.hash;
+        if head.revision < position.revision || !same {
+            follower.lost();
+            return Err(Error::unavailable("the database lost history, which is being repaired; nothing was changed"));
+        }
+        let behind = head.revision - position.revision;
+        match behind {
+            1..=MOST_MISSING => Ok((ledger::after(conn, position.revision, behind).await?, false)),
+            _ => Ok((Vec::new(), false)),
         }
     }
 
@@ -331,12 +364,14 @@ impl Thread {
     /// if it is not, it may still come, so the outcome is unknown.
     async fn look_for(&mut self, hoped: Committed, error: Error) -> Result<Committed> {
         tracing::warn!(%error, "the answer to a commit was lost");
-        let Some(last) = hoped.events.last() else { return Err(Error::outcome_unknown().because(error)) };
-        let found = async {
+        let Some(last) = hoped.events.get(hoped.missing..).and_then(<[Recorded]>::last) else {
+            return Err(Error::outcome_unknown().because(error));
+        };
+        let found = in_time(TRANSACTION_TIME, async {
             let mut single = self.location.connect(false).await?;
             let found = ledger::event(&mut single.conn(), last.revision).await?;
             Ok::<_, Error>(found.is_some_and(|event| event.hash == last.hash))
-        };
+        });
         match found.await {
             Ok(true) => Ok(hoped),
             _ => Err(Error::outcome_unknown().because(error)),
@@ -346,10 +381,15 @@ impl Thread {
     fn answer(&self, batch: Vec<Box<dyn Turn>>, outcome: Result<Committed>) {
         match outcome {
             Ok(committed) => {
-                let journaled = self.outside.keep(&committed.head, &committed.events, &committed.removals);
+                let at = self.clock.boot();
+                if let Some(follower) = self.follower.get() {
+                    follower.committed(&committed.events);
+                }
+                let own = committed.events.get(committed.missing..).unwrap_or_default();
+                let journaled = self.outside.keep(&committed.head, own, &committed.removals);
                 let epoch = committed.head.epoch;
                 for (turn, revision) in batch.into_iter().zip(committed.turns) {
-                    turn.answer(revision.map(|revision| Receipt { epoch, revision, journaled }));
+                    turn.answer(revision.map(|revision| (Receipt { epoch, revision, journaled }, at)));
                 }
             }
             Err(error) => {
@@ -367,91 +407,4 @@ enum Failed {
     Before(Error),
     /// At the commit: nobody knows.
     Commit(Error, Committed),
-}
-
-/// What a transaction has written so far.
-struct Draft {
-    head: ledger::Head,
-    now: Millis,
-    events: Vec<Recorded>,
-    removals: Vec<Entry>,
-}
-
-impl Draft {
-    /// Puts events at the end of the chain.
-    fn take(&mut self, written: Written, random: &Random) -> Result<()> {
-        self.head.epoch = self.head.epoch.max(written.epoch);
-        for (actor, event) in written.events {
-            let mut recorded = Recorded {
-                revision: self.head.revision + 1,
-                epoch: self.head.epoch,
-                at: self.now,
-                org_id: event.org_id,
-                kind: event.kind,
-                subject: event.subject,
-                actor_account: actor.account,
-                actor_token: actor.token,
-                address: actor.address,
-                request_id: actor.request_id,
-                body: serde_json::to_string(&event.body).map_err(Error::internal)?,
-                salt: random.bytes::<16>().to_vec(),
-                body_hash: Vec::new(),
-                hash: Vec::new(),
-            };
-            recorded.body_hash = chain::body_hash(&recorded).to_vec();
-            recorded.hash =
-                chain::link(&self.head.link(), recorded.epoch, recorded.revision, &recorded.body_hash).to_vec();
-            self.head.revision = recorded.revision;
-            self.head.hash.clone_from(&recorded.hash);
-            self.head.at = self.now;
-            let removals: Vec<Removal> = event.body.removals;
-            if !removals.is_empty() {
-                self.removals.push(Entry::of(&recorded, removals));
-            }
-            self.events.push(recorded);
-        }
-        Ok(())
-    }
-}
-
-async fn begin(conn: &mut Conn<'_>) -> Result<()> {
-    conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
-}
-
-/// What an operation wants written into the ledger.
-struct Written {
-    epoch: i64,
-    events: Vec<(Actor, Event)>,
-}
-
-/// Runs one operation within a savepoint. The outer error means that the whole transaction is lost.
-async fn one(conn: &mut Conn<'_>, turn: &mut dyn Turn, now: Millis, head: (i64, i64)) -> Result<Result<Written>> {
-    conn.raw("SAVEPOINT turn").await?;
-    let before = conn.changed;
-    let mut tx = Tx { conn: conn.reborrow(), now, epoch: 0, head, events: Vec::new() };
-    let outcome = AssertUnwindSafe(turn.run(&mut tx)).catch_unwind().await;
-    let Tx { conn: mut used, epoch, events, .. } = tx;
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Error::internal("an operation panicked")),
-    };
-    match outcome {
-        Ok(()) => {
-            used.raw("RELEASE SAVEPOINT turn").await?;
-            let (changed, retryable) = (used.changed, used.retryable);
-            conn.absorb(changed, retryable);
-            Ok(Ok(Written { epoch, events }))
-        }
-        Err(error) => {
-            let retryable = used.retryable;
-            conn.absorb(before, retryable);
-            // Trouble of the database is everybody's; a retry starts over.
-            if fault::of_database(&error) || retryable {
-                return Err(error);
-            }
-            conn.raw("ROLLBACK TO SAVEPOINT turn").await?;
-            conn.raw("RELEASE SAVEPOINT turn").await?;
-            Ok(Err(error))
-        }
-    }
 }

@@ -1,5 +1,6 @@
 mod chain;
 mod journal;
 mod keys;
+mod nodes;
 mod schema;
 mod statements;

@@ -30,6 +30,7 @@ impl Place {
             journal: self.folder.path().join("journal"),
             checkpoints: Checkpoints::default(),
             readers: 1,
+            misses: 1,
         };
         Store::open(&settings, self.key.clone(), Clock::system(), Random::system()).await
     }

@@ -19,11 +19,9 @@ pub(crate) async fn revoke(tx: &mut Tx<'_>, mut token: Token) -> Result<()> {
 
 /// That these secrets prove nothing from `until` on.
 pub(crate) fn dead(secrets: &[Secret], until: Millis) -> Vec<Removal> {
-    let digest =
-        |secret: &Secret| secret.digest.0.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     secrets
         .iter()
-        .map(|secret| Removal::Secret { digest: digest(secret), until: until.min(secret.good_until) })
+        .map(|secret| Removal::Secret { digest: secret.digest.to_hex(), until: until.min(secret.good_until) })
         .collect()
 }
 

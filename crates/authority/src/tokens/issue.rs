@@ -230,13 +230,15 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     };
     tokens::insert(tx.conn(), &token).await?;
     let text = draft.text(kind)?;
-    tokens::insert_secret(tx.conn(), &new_secret(draft.secret, &token, &text, now)).await?;
+    let secret = new_secret(draft.secret, &token, &text, now);
+    tokens::insert_secret(tx.conn(), &secret).await?;
     let event = Event::new(EventKind::TokenIssued, token.org_id, token.id)
         .with("kind", kind.as_str())
         .with("owner", owner.id.to_string())
         .with("name", token.name.as_str())
         .with("reach", serde_json::to_value(token.reach).unwrap_or_default())
-        .with("secret", draft.secret.to_string());
+        .with("secret", draft.secret.to_string())
+        .making(&secret.digest);
     tx.record(actor, if expires_at == NEVER { event } else { event.with("expires_at", expires_at) });
     Ok(Outcome { secret_id: draft.secret, secret: Some(text), ..Outcome::of(token.id) })
 }

@@ -50,12 +50,12 @@ pub async fn list(ctx: &Ctx, caller: &Caller, filter: Filter, page: Page) -> Res
     let mut conn = reader.conn();
     if let Some(owner) = owner {
         // An id from elsewhere shows nothing of elsewhere.
-        accounts::of_org(&mut conn, caller.org.id, owner).await?;
+        accounts::of_org(&mut conn, caller.org().id, owner).await?;
     }
     let stored = tokens::Filter { owner, kind: filter.kind, state: filter.state };
     let limit = i64::from(page.limit) + 1;
-    let listed = tokens::list(&mut conn, caller.org.id, stored, page.cursor.after, limit).await?;
-    views::tokens(&mut conn, caller.org.id, &caller.policy, page.cut(listed, |token| token.id), ctx.now()).await
+    let listed = tokens::list(&mut conn, caller.org().id, stored, page.cursor.after, limit).await?;
+    views::tokens(&mut conn, caller.org().id, caller.policy(), page.cut(listed, |token| token.id), ctx.now()).await
 }
 
 /// One token: one's own, or with the permission any of the org.
@@ -66,7 +66,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
     let page = views::one(visible(&mut conn, caller, id).await?);
-    views::single(views::tokens(&mut conn, caller.org.id, &caller.policy, page, ctx.now()).await?, "token")
+    views::single(views::tokens(&mut conn, caller.org().id, caller.policy(), page, ctx.now()).await?, "token")
 }
 
 /// Finds the token that a caller names: `self` is the one he came with.
@@ -74,7 +74,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
 /// # Errors
 /// `not_found`.
 pub fn find(caller: &Caller, text: &str) -> Result<Uuid> {
-    if text == "self" { Ok(caller.token.id) } else { tokenhouse_model::id::parse("token", text) }
+    if text == "self" { Ok(caller.token().id) } else { tokenhouse_model::id::parse("token", text) }
 }
 
 /// A token as it is now, for the answer to whoever just changed it: that he may was decided with the change.
@@ -90,7 +90,7 @@ pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<TokenView> {
 }
 
 async fn visible(conn: &mut Conn<'_>, caller: &Caller, id: Uuid) -> Result<Token> {
-    let token = of_org(conn, caller.org.id, id).await?;
+    let token = of_org(conn, caller.org().id, id).await?;
     if token.owner_id != caller.account_id() && !Act::SeeTokens.allowed(&caller.effective) {
         return Err(Error::not_found("token"));
     }

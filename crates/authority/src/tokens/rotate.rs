@@ -65,6 +65,7 @@ pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, ask: Rotate) -> Result<Done
         let event = Event::new(EventKind::TokenRotated, token.org_id, token.id)
             .with("secret", secret_id.to_string())
             .with("old_good_until", until)
+            .making(&secret.digest)
             .removing_all(ending::dead(&leaving, now))
             .removing_all(ending::dead(&present, until));
         tx.record(&fresh.actor, event);

@@ -1,64 +1,94 @@
 //! Verify: is this credential good for this, right now, and who is it?
 //!
-//! Every way in enters here. Today the facts are read straight from the database; the cache will stand where
-//! [`read`] is called in [`verify`], behind the same [`Joined`].
+//! Every way in enters here. [`Truth`] says whether this node may answer from memory, [`memory`] what it remembers,
+//! [`fill`] reads what it does not, and the pulse keeps all of it true (design 4).
 
+mod board;
+mod fill;
+mod memory;
+mod sync;
+mod touch;
+mod truth;
 pub(crate) mod uses;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokenhouse_model::access::Act;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Facts, Reason, decide};
+use tokenhouse_model::follow::MILLISECOND;
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{Account, Error, Millis, Org, PermissionSet, Policy, Result, Secret, Surface, Token, Uuid};
-use tokenhouse_store::{Conn, accounts, ledger, orgs, roles, tokens};
+use tokenhouse_model::{Account, Error, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_store::ledger;
 
 use crate::caller::Caller;
 use crate::{Ctx, once};
-use uses::Uses;
-
-/// What verify remembers between calls.
-#[derive(Debug, Default)]
-pub(crate) struct Verifier {
-    pub(crate) uses: Uses,
-}
-
-/// Everything that is known of a digest, as of one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Joined {
-    pub(crate) secret: Secret,
-    pub(crate) token: Token,
-    pub(crate) account: Option<Account>,
-    pub(crate) org: Org,
-    pub(crate) policy: Policy,
-    pub(crate) held: PermissionSet,
-}
+pub(crate) use fill::{Fills, fresh};
+pub use memory::Filled;
+use memory::{Holder, Known, Recalled};
+pub use truth::Pulse;
+pub(crate) use truth::Truth;
 
 /// A good credential.
 #[derive(Clone, Debug)]
 pub struct Good {
-    /// The secret that was presented.
-    pub secret_id: Uuid,
-    /// Its token.
-    pub token: Token,
-    /// The token's owner; `None` for an org token.
-    pub account: Option<Account>,
-    /// The org in which it acts.
-    pub org: Org,
-    /// The org's rules.
-    pub policy: Policy,
+    known: Arc<Known>,
+    holder: Arc<Holder>,
     /// What it may do.
     pub effective: PermissionSet,
     /// When it ends by itself, as far as is known now.
     pub ends_at: Millis,
+    /// How old the answer may be, in milliseconds, where it was given without the database, as [`crate::Settings`]
+    /// allows; such an answer stands outside the guarantee.
+    pub stale: Option<Millis>,
+}
+
+impl Good {
+    /// The secret that was presented.
+    pub fn secret_id(&self) -> Uuid {
+        self.known.secret.id
+    }
+
+    /// Its token.
+    pub fn token(&self) -> &Token {
+        &self.known.token
+    }
+
+    /// The token's owner; `None` for an org token.
+    pub fn account(&self) -> Option<&Account> {
+        self.holder.account.as_ref()
+    }
+
+    /// The org in which it acts.
+    pub fn org(&self) -> &Org {
+        &self.holder.domain.org
+    }
+
+    /// The org's rules.
+    pub fn policy(&self) -> &Policy {
+        &self.holder.domain.policy
+    }
+}
+
+/// A refused credential.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// How old the answer may be, as in [`Good::stale`].
+    pub stale: Option<Millis>,
+    /// The org of a credential that exists.
+    org: Option<Uuid>,
 }
 
 /// The answer of verify.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// Good, and who it is.
-    Good(Box<Good>),
+    Good(Good),
     /// Refused, and why.
-    Refused(Reason),
+    Refused(Refused),
 }
 
 impl Verdict {
@@ -66,50 +96,60 @@ impl Verdict {
     pub fn outcome(&self) -> &'static str {
         match self {
             Self::Good(_) => "good",
-            Self::Refused(reason) => reason.as_str(),
+            Self::Refused(refused) => refused.reason.as_str(),
         }
+    }
+
+    fn refused(reason: Reason) -> Self {
+        Self::Refused(Refused { reason, stale: None, org: None })
     }
 }
 
-/// Reads everything about a digest. The caller sees to it that it is one snapshot.
-pub(crate) async fn read(conn: &mut Conn<'_>, digest: &Digest, now: Millis) -> Result<Option<Joined>> {
-    let Some(secret) = tokens::secret(conn, digest).await? else { return Ok(None) };
-    let Some(token) = tokens::by_id(conn, secret.token_id).await? else { return Ok(None) };
-    let Some(org) = orgs::by_id(conn, token.org_id).await? else { return Ok(None) };
-    let policy = orgs::policy(conn, token.org_id).await?;
-    let (holder, account) = if token.owner_id.is_nil() {
-        (token.id, None)
-    } else {
-        (token.owner_id, accounts::by_id(conn, token.owner_id).await?)
+/// Decides over what was read or remembered.
+pub(crate) fn decide_over(
+    (known, holder): (Arc<Known>, Arc<Holder>),
+    ask: &Ask<'_>,
+    now: Millis,
+) -> Result<Good, (Reason, Arc<Known>)> {
+    let facts = Facts {
+        token: &known.token,
+        secret: &known.secret,
+        last_used_at: known.last_used_at(),
+        account: holder.account.as_ref(),
+        held: &holder.held,
+        org: &holder.domain.org,
+        policy: &holder.domain.policy,
     };
-    let held = roles::held(conn, holder, now).await?;
-    Ok(Some(Joined { secret, token, account, org, policy, held }))
+    match decide(&facts, ask, now) {
+        Ok(effective) => {
+            let ends_at = known.token.ends_at(&holder.domain.policy).min(known.secret.good_until);
+            Ok(Good { known, holder, effective, ends_at, stale: None })
+        }
+        Err(reason) => Err((reason, known)),
+    }
 }
 
-/// Decides over what was read.
-pub(crate) fn decide_again(ctx: &Ctx, joined: Option<Joined>, ask: &Ask<'_>, now: Millis) -> Result<Good, Reason> {
-    let mut joined = joined.ok_or(Reason::Unknown)?;
-    // Uses that are not flushed yet keep a token awake as well.
-    joined.token.last_used_at = joined.token.last_used_at.max(ctx.verifier.uses.latest(joined.token.id));
-    let facts = Facts {
-        token: &joined.token,
-        secret: &joined.secret,
-        account: joined.account.as_ref(),
-        held: &joined.held,
-        org: &joined.org,
-        policy: &joined.policy,
-    };
-    let effective = decide(&facts, ask, now)?;
-    let ends_at = joined.token.ends_at(&joined.policy).min(joined.secret.good_until);
-    Ok(Good {
-        secret_id: joined.secret.id,
-        token: joined.token,
-        account: joined.account,
-        org: joined.org,
-        policy: joined.policy,
-        effective,
-        ends_at,
-    })
+/// Makes sure that this node may answer now; tells how old the answer may be, in milliseconds, where it may not but is
+/// allowed to.
+async fn sure(ctx: &Ctx) -> Result<Option<Millis>> {
+    let read = ctx.clock.boot();
+    if ctx.truth.board.fresh(read) {
+        return Ok(None);
+    }
+    ctx.truth.wants_beat.notify_one();
+    let pulse = ctx.truth.pulse();
+    let age = read.saturating_sub(pulse.beat.unwrap_or(0)) / MILLISECOND;
+    let allowed = ctx.settings.stale > 0 && pulse.following && age <= pulse.freshness + ctx.settings.stale;
+    // Where heartbeats are known to fail, waiting would only make it late as well.
+    if !(allowed && pulse.failing.is_some()) {
+        match ctx.truth.until(|board| board.fresh(read)).await {
+            Ok(()) => return Ok(None),
+            Err(error) if !allowed => return Err(error),
+            Err(_) => {}
+        }
+    }
+    ctx.stale.fetch_add(1, Ordering::Relaxed);
+    Ok(Some(age))
 }
 
 /// Verifies a credential. A refusal is an answer, not an error.
@@ -118,29 +158,39 @@ pub(crate) fn decide_again(ctx: &Ctx, joined: Option<Joined>, ask: &Ask<'_>, now
 /// `unavailable` where the truth can't be told now.
 pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<Verdict> {
     match Shape::of(presented.bytes()) {
-        Err(reason) => return Ok(Verdict::Refused(reason)),
+        Err(reason) => return Ok(Verdict::refused(reason)),
         // No signing keys yet: nothing that looks like a signed token can be one of ours.
-        Ok(Shape::Jwt) => return Ok(Verdict::Refused(Reason::Unknown)),
+        Ok(Shape::Jwt) => return Ok(Verdict::refused(Reason::Unknown)),
         Ok(_) => {}
     }
     let digest = Digest::of(presented.bytes());
-    let mut snapshot = ctx.store.snapshot().await?;
-    let now = ctx.clock.now();
-    let joined = read(&mut snapshot.conn(), &digest, now).await;
-    let joined = snapshot.end(joined).await?;
-    let known = joined.as_ref().map(|joined| (joined.token.id, joined.secret.created_at));
-    Ok(match decide_again(ctx, joined, ask, now) {
+    let stale = sure(ctx).await?;
+    let mut recalled = match ctx.truth.memory.recall(&digest, &ctx.truth.board, ctx.clock.now()) {
+        Some(recalled) => recalled,
+        None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
+        None => fill::fill(ctx, &digest).await?,
+    };
+    let mut now = ctx.clock.now();
+    if stale.is_none() && recalled.seems_idle(now) {
+        // Another node may have used it since: its row is asked before it is refused for resting too long.
+        ctx.truth.memory.forget(&digest);
+        recalled = fill::fill(ctx, &digest).await?;
+        now = ctx.clock.now();
+    }
+    let Recalled::Known(known, holder) = recalled else {
+        return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
+    };
+    Ok(match decide_over((known, holder), ask, now) {
         Ok(good) => {
-            let young = known.is_some_and(|(_, made)| made + once::KEPT > now);
-            let fresh = young.then_some(good.secret_id);
-            ctx.verifier.uses.good(good.token.id, now, ask.address, fresh);
-            Verdict::Good(Box::new(good))
-        }
-        Err(reason) => {
-            if let Some((token, _)) = known {
-                ctx.verifier.uses.refused(token, now, reason);
+            ctx.uses.good(&good.known.tally, now, ask.address);
+            if good.known.secret.created_at + once::KEPT > now {
+                ctx.uses.young(good.secret_id());
             }
-            Verdict::Refused(reason)
+            Verdict::Good(Good { stale, ..good })
+        }
+        Err((reason, known)) => {
+            ctx.uses.refused(&known.tally, now, reason);
+            Verdict::Refused(Refused { reason, stale, org: Some(known.token.org_id) })
         }
     })
 }
@@ -157,19 +207,8 @@ pub async fn caller(
     request_id: &str,
 ) -> Result<Caller> {
     match verify(ctx, presented, &Ask::on(surface, address)).await? {
-        Verdict::Refused(reason) => Err(Error::credential(reason)),
-        Verdict::Good(good) => Ok(Caller {
-            digest: Digest::of(presented.bytes()),
-            surface,
-            address,
-            request_id: request_id.to_owned(),
-            once: None,
-            token: good.token,
-            account: good.account,
-            org: good.org,
-            policy: good.policy,
-            effective: good.effective,
-        }),
+        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
+        Verdict::Good(good) => Ok(Caller::new(good, Digest::of(presented.bytes()), surface, address, request_id)),
     }
 }
 
@@ -184,45 +223,99 @@ pub struct Question {
     pub address: Option<std::net::IpAddr>,
     /// The permission that it must carry.
     pub permission: Option<String>,
+    /// The receipt that the answer must not be older than.
+    pub at_least: Option<AtLeast>,
+}
+
+/// A place in the ledger that an answer must not be older than, from a receipt.
+#[derive(Clone, Copy, Debug)]
+pub struct AtLeast {
+    /// The receipt's epoch; the present one unless told.
+    pub epoch: Option<i64>,
+    /// Its revision.
+    pub revision: i64,
 }
 
 /// Verifies somebody else's credential for an API server, which is told why it is refused. Another org's credential is
 /// as good as unknown.
 ///
 /// # Errors
-/// `missing_permission`, `unavailable`.
+/// `missing_permission`; `invalid_field` for a receipt from the future; `unavailable`.
 pub async fn ask(ctx: &Ctx, caller: &Caller, question: &Question) -> Result<Verdict> {
     caller.may(Act::Verify)?;
+    if let Some(at_least) = question.at_least {
+        reach(ctx, at_least).await?;
+    }
     let ask = Ask {
         surface: question.surface,
         address: question.address,
-        org: Some(caller.org.id),
+        org: Some(caller.org().id),
         permission: question.permission.as_deref(),
     };
     let verdict = verify(ctx, &question.presented, &ask).await?;
     Ok(match verdict {
-        Verdict::Refused(Reason::OtherOrg) => Verdict::Refused(Reason::Unknown),
-        // Junk is nobody's: it costs no look-up here either.
-        Verdict::Refused(Reason::Malformed | Reason::Unknown) => verdict,
-        Verdict::Refused(reason) if question_of_other_org(ctx, caller, question).await? => {
-            tracing::debug!(%reason, "a credential of another org was asked about");
-            Verdict::Refused(Reason::Unknown)
+        // What another org's credential is refused for is none of the asker's business.
+        Verdict::Refused(refused) if refused.org.is_some_and(|org| org != caller.org().id) => {
+            tracing::debug!(reason = %refused.reason, "a credential of another org was asked about");
+            Verdict::Refused(Refused { reason: Reason::Unknown, ..refused })
         }
         other => other,
     })
 }
 
-/// Whether a refused credential belongs to another org, whose reasons are none of the asker's business.
-async fn question_of_other_org(ctx: &Ctx, caller: &Caller, question: &Question) -> Result<bool> {
-    let mut reader = ctx.store.read().await?;
-    let secret = tokens::secret(&mut reader.conn(), &Digest::of(question.presented.bytes())).await?;
-    Ok(secret.is_some_and(|secret| secret.org_id != caller.org.id))
+/// Waits until this node has applied the ledger up to a receipt.
+async fn reach(ctx: &Ctx, at_least: AtLeast) -> Result<()> {
+    let reached = |revision: i64| revision >= at_least.revision;
+    let now = ctx.truth.position();
+    if now.is_some_and(|position| at_least.epoch.is_some_and(|epoch| epoch < position.epoch)) {
+        // History was lost since. What was taken away in it was taken away again before anyone was answered.
+        return Ok(());
+    }
+    let same_epoch = |epoch: i64| at_least.epoch.is_none_or(|asked| asked <= epoch);
+    if now.is_some_and(|position| reached(position.revision) && same_epoch(position.epoch)) {
+        return Ok(());
+    }
+    ctx.truth.wants_events.notify_one();
+    let there = |_: &_| {
+        let position = ctx.truth.position();
+        position.is_some_and(|position| reached(position.revision) && same_epoch(position.epoch))
+    };
+    let Err(late) = ctx.truth.until(there).await else { return Ok(()) };
+    let head = ledger::head(&mut ctx.store.read().await?.conn()).await?;
+    if !reached(head.revision) || !same_epoch(head.epoch) {
+        return Err(Error::invalid("at_least", "is above the head of the ledger: no receipt says so"));
+    }
+    Err(late)
 }
 
 /// The revision up to which this node's answers are true.
-///
-/// # Errors
-/// `unavailable`.
-pub async fn revision(ctx: &Ctx) -> Result<i64> {
-    ledger::head(&mut ctx.store.read().await?.conn()).await.map(|head| head.revision)
+pub fn applied(ctx: &Ctx) -> i64 {
+    ctx.truth.board.applied()
+}
+
+/// How full the memory is.
+pub fn filled(ctx: &Ctx) -> Filled {
+    ctx.truth.memory.filled()
+}
+
+/// How this node follows the ledger.
+pub fn pulse(ctx: &Ctx) -> Pulse {
+    ctx.truth.pulse()
+}
+
+/// The names of [`counters`] and what they mean.
+pub const COUNTERS: [(&str, &str); 5] = [
+    ("verify_readings", "Times that verify read the database"),
+    ("verify_readings_repeated", "Readings that were touched meanwhile and begun again"),
+    ("verify_refused_busy", "Questions sent away because too many were waiting"),
+    ("stale_answers", "Answers given without the database, outside the guarantee"),
+    ("history_lost", "Times that the database was found to have lost history"),
+];
+
+/// Counters since the start, in the order of [`COUNTERS`].
+pub fn counters(ctx: &Ctx) -> [u64; COUNTERS.len()] {
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let fills = &ctx.fills;
+    let lost = ctx.truth.pulse().lost;
+    [count(&fills.readings), count(&fills.repeated), count(&fills.refused), count(&ctx.stale), lost]
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod groups;
 mod ledger;
+mod nodes;
 mod openapi;
 mod orgs;
 mod policy;
@@ -23,7 +24,7 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::extract::{As, NativeDoor};
-use shapes::{Changed, List};
+use shapes::{Changed, List, Where};
 
 /// A caller of the native API.
 pub(crate) type Native = As<NativeDoor>;
@@ -63,6 +64,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(tokens::usage))
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
+        .routes(routes!(nodes::list, nodes::set))
         .split_for_parts();
     openapi::serve(router, document)
 }
@@ -86,12 +88,12 @@ pub(crate) fn found<T>(value: T) -> Answer<T> {
 
 /// What was changed, with its receipt.
 pub(crate) fn changed<T, U>(done: &Done<T>, value: U) -> Answer<Changed<U>> {
-    Answer(StatusCode::OK, Changed { value, receipt: done.receipt.into() })
+    Answer(StatusCode::OK, Changed { value, receipt: Where::of(done) })
 }
 
 /// What was made, with its receipt.
 pub(crate) fn created<T, U>(done: &Done<T>, value: U) -> Answer<Changed<U>> {
-    Answer(StatusCode::CREATED, Changed { value, receipt: done.receipt.into() })
+    Answer(StatusCode::CREATED, Changed { value, receipt: Where::of(done) })
 }
 
 /// A page.

@@ -71,7 +71,13 @@ fn finish(item: &mut PathItem) {
             .description(Some("1 to 128 visible ASCII characters"))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,128}$"))))
             .build();
-        operation.parameters.get_or_insert_default().push(RefOr::T(key));
+        let wait = Parameter::builder()
+            .name("wait")
+            .parameter_in(ParameterIn::Query)
+            .description(Some("`nodes`: answer only when no node answers from before this change any more"))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["nodes"]))))
+            .build();
+        operation.parameters.get_or_insert_default().extend([RefOr::T(key), RefOr::T(wait)]);
     }
     if let Some(operation) = &mut item.get {
         refusals(operation);

@@ -28,13 +28,13 @@ pub(super) struct Whoami {
 /// Tells who the caller is, and when his token ends.
 #[utoipa::path(get, path = "/v1/whoami", tag = "session", responses((status = 200, description = "Who you are", body = Whoami)))]
 pub(super) async fn whoami(State(ctx): House, As(caller, _): Native) -> Reply<Answer<Whoami>> {
-    let account = match &caller.account {
+    let account = match caller.account() {
         Some(account) => Some(accounts::get(&ctx, &caller, account.id).await?.into()),
         None => None,
     };
-    let token = tokens::get(&ctx, &caller, caller.token.id).await?.into();
+    let token = tokens::get(&ctx, &caller, caller.token().id).await?.into();
     let permissions = caller.effective.names();
-    Ok(found(Whoami { account, org: caller.org.into(), token, permissions }))
+    Ok(found(Whoami { account, org: caller.org().clone().into(), token, permissions }))
 }
 
 /// Someone who signs in.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::views::{AccountView, Given, GroupView, TokenView};
-use tokenhouse_model::{Millis, NEVER, Receipt, SecretText, Uuid};
+use tokenhouse_model::follow::By;
+use tokenhouse_model::{Confirmation, Confirmed, Done, Millis, NEVER, Receipt, SecretText, Uuid, Witness};
 use utoipa::ToSchema;
 
 /// A time that may be without end.
@@ -55,11 +56,59 @@ pub(crate) struct Where {
     revision: i64,
     /// False when authority was taken away and the journal outside the database could not be written.
     journaled: bool,
+    /// With `wait=nodes`: that it is confirmed, or null where that could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed: Option<Option<Proof>>,
 }
 
-impl From<Receipt> for Where {
-    fn from(receipt: Receipt) -> Self {
-        Self { epoch: receipt.epoch, revision: receipt.revision, journaled: receipt.journaled }
+impl Where {
+    /// Where a change stands.
+    pub(crate) fn of<T>(done: &Done<T>) -> Self {
+        let Receipt { epoch, revision, journaled } = done.receipt;
+        let confirmed = match &done.confirmed {
+            Confirmed::NotAsked => None,
+            Confirmed::Unknown => Some(None),
+            Confirmed::Yes(confirmation) => Some(Some(confirmation.into())),
+        };
+        Self { epoch, revision, journaled, confirmed }
+    }
+}
+
+/// That no request that arrives from now on, at any node, is answered from before the change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Proof {
+    /// `nodes`: every node has applied it. `time`: so much time went by that no node can answer from before it.
+    #[schema(value_type = String)]
+    by: By,
+    /// How long after the commit, in milliseconds.
+    milliseconds: i64,
+    /// Every node that was registered meanwhile.
+    nodes: Vec<Seen>,
+}
+
+/// A node that was asked to confirm.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Seen {
+    node_id: Uuid,
+    name: String,
+    epoch: i64,
+    /// The revision up to which it had applied the ledger.
+    applied: i64,
+    /// How long after the commit its acknowledgement was seen; null if it was not.
+    milliseconds: Option<i64>,
+}
+
+impl From<&Confirmation> for Proof {
+    fn from(confirmation: &Confirmation) -> Self {
+        let seen = |node: &Witness| Seen {
+            node_id: node.id,
+            name: node.name.clone(),
+            epoch: node.epoch,
+            applied: node.applied,
+            milliseconds: node.milliseconds,
+        };
+        let nodes = confirmation.nodes.iter().map(seen).collect();
+        Self { by: confirmation.by, milliseconds: confirmation.milliseconds, nodes }
     }
 }
 

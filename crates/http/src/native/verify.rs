@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tokenhouse_authority::verify::{self, Question, Verdict};
+use tokenhouse_authority::verify::{self, AtLeast, Question, Verdict};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
@@ -27,6 +27,12 @@ pub(super) struct VerifyRequest {
     client_ip: Option<String>,
     /// Where it is to be good; `verify` unless told.
     surface: Option<String>,
+    /// The revision of a receipt: the answer must not be older than that change.
+    #[schema(minimum = 0)]
+    at_least: Option<i64>,
+    /// The receipt's epoch; the present one unless told.
+    #[schema(minimum = 0)]
+    epoch: Option<i64>,
 }
 
 /// The answer.
@@ -56,6 +62,10 @@ pub(super) struct VerifyAnswer {
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// How old this answer may be, in milliseconds, where it was given without the database, as the operator allows.
+    /// Without it, nothing that was confirmed before the request arrived is missing in the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_ms: Option<i64>,
 }
 
 impl VerifyRequest {
@@ -68,8 +78,14 @@ impl VerifyRequest {
         if let Some(permission) = &self.permission {
             tokenhouse_model::permission::check(permission)?;
         }
+        let at_least = match (self.at_least, self.epoch) {
+            (Some(revision), _) if revision < 0 => return Err(Error::invalid("at_least", "must not be negative")),
+            (Some(revision), epoch) => Some(AtLeast { epoch, revision }),
+            (None, Some(_)) => return Err(Error::invalid("epoch", "goes with at_least only")),
+            (None, None) => None,
+        };
         let presented = Presented::new(self.token.expose().as_bytes());
-        Ok(Question { presented, surface, address, permission: self.permission })
+        Ok(Question { presented, surface, address, permission: self.permission, at_least })
     }
 }
 
@@ -85,18 +101,21 @@ pub(super) async fn verify(
     let verdict = verify::ask(&ctx, &caller, &question).await?;
     metrics.verdict(question.surface, verdict.outcome());
     Ok(found(match verdict {
-        Verdict::Refused(reason) => VerifyAnswer { reason: Some(reason.as_str()), ..VerifyAnswer::default() },
+        Verdict::Refused(refused) => {
+            VerifyAnswer { reason: Some(refused.reason.as_str()), stale_ms: refused.stale, ..VerifyAnswer::default() }
+        }
         Verdict::Good(good) => VerifyAnswer {
             active: true,
             reason: None,
-            org_id: Some(good.org.id),
-            account_id: somebody(good.token.owner_id),
-            identifier: good.account.map(|account| account.identifier),
-            token_id: Some(good.token.id),
-            kind: Some(good.token.kind.as_str()),
-            name: Some(good.token.name),
+            org_id: Some(good.org().id),
+            account_id: somebody(good.token().owner_id),
+            identifier: good.account().map(|account| account.identifier.clone()),
+            token_id: Some(good.token().id),
+            kind: Some(good.token().kind.as_str()),
+            name: Some(good.token().name.clone()),
             permissions: Some(good.effective.names()),
             expires_at: time(good.ends_at),
+            stale_ms: good.stale,
         },
     }))
 }

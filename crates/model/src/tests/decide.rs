@@ -25,7 +25,19 @@ impl Case {
     fn ask(&self, ask: &Ask<'_>) -> Result<PermissionSet, Reason> {
         let held = PermissionSet::of(&[Permission::Read]);
         let Self { token, secret, account, org, policy } = self;
-        decide(&Facts { token, secret, account: account.as_ref(), held: &held, org, policy }, ask, NOW)
+        decide(
+            &Facts {
+                token,
+                secret,
+                last_used_at: token.last_used_at,
+                account: account.as_ref(),
+                held: &held,
+                org,
+                policy,
+            },
+            ask,
+            NOW,
+        )
     }
 
     fn verdict(&self) -> Result<(), Reason> {

@@ -43,5 +43,5 @@ fn what_was_not_given_is_not_sent() {
 }
 
 fn connection(url: &str) -> Connection {
-    Connection { url: url.to_owned(), token_file: None, token: None, repeat_for: Duration::ZERO }
+    Connection { url: url.to_owned(), token_file: None, token: None, wait: false, repeat_for: Duration::ZERO }
 }

@@ -11,7 +11,7 @@ use super::{Caution, Hit, Page, Remote, id_of, word};
 use crate::client::Call;
 use crate::failure::Failure;
 use crate::output::Form::{Day, List, Scopes, Seconds, Text, Time, TimeIfAny};
-use crate::output::{Field, print_text, table};
+use crate::output::{Field, print_text, proof, table};
 use crate::replace::Replacement;
 use crate::times::{self, Moment};
 
@@ -272,6 +272,9 @@ pub(super) fn print_once(remote: &Remote, mut token: Value) -> Result<(), Failur
     let secret = take_secret(&mut token)?;
     let rows = TOKEN.iter().map(|field| vec![field.0.to_owned(), field.told(&token)]);
     remote.output.note(&table(Vec::new(), rows))?;
+    if let Some(proof) = proof(&token) {
+        remote.output.note(&format!("\n{proof}"))?;
+    }
     remote.output.note("The secret, shown this once:")?;
     print_text(secret.expose()).map_err(|failure| after(&token, failure))
 }

@@ -39,6 +39,9 @@ pub struct Verify {
     /// The address that it is used from
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+    /// The answer must not be older than the change of this receipt
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(0..))]
+    at_least: Option<i64>,
     /// Only here to be refused: arguments can be read by others.
     #[arg(hide = true)]
     credential: Option<String>,
@@ -50,7 +53,12 @@ pub async fn run(verify: Verify, remote: &Remote) -> Result<(), Failure> {
         return Err(ask::refused_argument("a credential", "it on standard input, or in a file by --file FILE"));
     }
     let credential = ask::secret(verify.file.as_deref(), "Credential")?;
-    let body = json!({ "token": credential.expose(), "permission": verify.permission, "client_ip": verify.address });
+    let body = json!({
+        "token": credential.expose(),
+        "permission": verify.permission,
+        "client_ip": verify.address,
+        "at_least": verify.at_least,
+    });
     let answer = remote.client.send(&Call::post(&["verify"]).body(body)).await?;
     let active = answer.get("active").and_then(Value::as_bool) == Some(true);
     remote.output.object(if active { ACTIVE } else { NOT_ACTIVE }, &answer)?;

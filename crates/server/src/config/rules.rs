@@ -24,8 +24,15 @@ const PATH: &str = "a path, or nothing";
 /// One rule for every key of `default.toml`.
 pub(super) const RULES: &[Rule] = &[
     Rule { key: DATABASE_URL, allowed: DATABASES, fits: |v| text(v, |t| DatabaseUrl::try_from(t.to_owned()).is_ok()) },
-    Rule { key: "database.connections", allowed: "1 to 200", fits: |v| within(v, 1, 200) },
+    Rule { key: "database.connections", allowed: "5 to 200", fits: |v| within(v, 5, 200) },
     Rule { key: "data.dir", allowed: PATH, fits: |v| text(v, path) },
+    Rule {
+        key: "node.name",
+        allowed: "1 to 64 visible characters, or nothing",
+        fits: |v| text(v, |t| t.chars().count() <= 64 && !t.chars().any(char::is_control)),
+    },
+    Rule { key: "verify.memory_megabytes", allowed: "1 to 65536", fits: |v| within(v, 1, 65_536) },
+    Rule { key: "verify.stale_seconds", allowed: "0 to 3600", fits: |v| within(v, 0, 3600) },
     Rule {
         key: "http.listen",
         allowed: "an address and port, e.g. 127.0.0.1:8080 or [::]:8080",

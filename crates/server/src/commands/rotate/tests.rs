@@ -104,7 +104,8 @@ impl Stage {
         fs::write(folder.path().join("token"), "th_s_old\n").unwrap();
         fs::set_permissions(folder.path().join("token"), fs::Permissions::from_mode(0o600)).unwrap();
         let url = format!("http://{address}");
-        let connection = Connection { url, token_file: None, token: None, repeat_for: Duration::from_secs(2) };
+        let connection =
+            Connection { url, token_file: None, token: None, wait: false, repeat_for: Duration::from_secs(2) };
         Self { house, folder, connection }
     }
 

@@ -1,0 +1,217 @@
+//! Reading what is not remembered: one reading for everybody who asks for the same, under the fill rule (design 4).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokenhouse_model::follow::Tag;
+use tokenhouse_model::secret::Digest;
+use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Uuid};
+use tokenhouse_store::{Conn, accounts, ledger, orgs, roles, tokens};
+use tokio::sync::{Semaphore, watch};
+
+use super::memory::{Domain, Holder, Known, Recalled};
+use crate::Ctx;
+
+/// How many may wait for their turn to read; beyond it the node says that it is busy.
+const QUEUE: usize = 256;
+/// How long one waits for his turn.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a reading may take.
+const READING: Duration = Duration::from_secs(2);
+/// How often something is read again because it was touched while it was read.
+const ATTEMPTS: usize = 8;
+
+/// What a reading came to, for everybody who waits for it.
+type Outcome = Result<Recalled, Arc<Error>>;
+
+/// Readings under way, and the turns to read.
+#[derive(Debug)]
+pub(crate) struct Fills {
+    flights: Mutex<HashMap<Digest, watch::Receiver<Option<Outcome>>>>,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    /// Readings begun since the start.
+    pub(crate) readings: AtomicU64,
+    /// Those that had to be repeated because something was touched meanwhile.
+    pub(crate) repeated: AtomicU64,
+    /// Questions that were sent away because too many were waiting.
+    pub(crate) refused: AtomicU64,
+}
+
+/// Takes a flight off the list when it ends, however that is.
+struct Landing<'a>(&'a Fills, Digest);
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.0.flights().remove(&self.1);
+    }
+}
+
+impl Fills {
+    /// So many readings at once.
+    pub(crate) fn new(turns: usize) -> Self {
+        Self {
+            flights: Mutex::default(),
+            turns: Semaphore::new(turns),
+            waiting: AtomicUsize::new(0),
+            readings: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Digest, watch::Receiver<Option<Outcome>>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn.
+    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
+        struct Waits<'a>(&'a AtomicUsize);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let busy = || {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            Error::unavailable("too many unknown credentials are being looked up; try again")
+        };
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waits = Waits(&self.waiting);
+        if before >= QUEUE {
+            return Err(busy());
+        }
+        match tokio::time::timeout(PATIENCE, self.turns.acquire()).await {
+            Ok(permit) => permit.map_err(Error::internal),
+            Err(_) => Err(busy()),
+        }
+    }
+}
+
+/// What is true of a digest: read, remembered if that is still true, and answered only then.
+pub(crate) async fn fill(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
+    for _ in 0..ATTEMPTS {
+        let recalled = fly(ctx, digest).await?;
+        // Whoever joined a reading that began before an event asks the same question of it as whoever began it.
+        if recalled.holds(digest, &ctx.truth.board, ctx.clock.now()) {
+            return Ok(recalled);
+        }
+        ctx.fills.repeated.fetch_add(1, Ordering::Relaxed);
+    }
+    Err(Error::unavailable("what was asked about changes all the time; try again"))
+}
+
+/// Joins the reading of a digest that is under way, or begins one.
+async fn fly(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
+    loop {
+        let (sender, mut receiver) = watch::channel(None);
+        let joined = {
+            let mut flights = ctx.fills.flights();
+            match flights.get(digest) {
+                Some(flight) => Some(flight.clone()),
+                None => {
+                    flights.insert(*digest, receiver.clone());
+                    None
+                }
+            }
+        };
+        if let Some(flight) = joined {
+            receiver = flight;
+        } else {
+            let _landing = Landing(&ctx.fills, *digest);
+            let outcome = read(ctx, digest).await.map_err(Arc::new);
+            sender.send_replace(Some(outcome.clone()));
+            return outcome.map_err(|error| error.again());
+        }
+        if let Ok(landed) = receiver.wait_for(Option::is_some).await
+            && let Some(outcome) = &*landed
+        {
+            return outcome.clone().map_err(|error| error.again());
+        }
+        // Whoever was reading hung up.
+    }
+}
+
+/// Reads everything about a digest and the head's revision in one snapshot, and remembers it if it is still true.
+async fn read(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
+    let _turn = ctx.fills.turn().await?;
+    ctx.fills.readings.fetch_add(1, Ordering::Relaxed);
+    // Before the snapshot: what was begun in another life of the memory is not good in this one.
+    let era = ctx.truth.board.era();
+    let reading = async {
+        let mut snapshot = ctx.store.snapshot().await?;
+        let recalled = look_up(ctx, &mut snapshot.conn(), digest, era).await;
+        snapshot.end(recalled).await
+    };
+    let read = tokio::time::timeout(READING, reading).await;
+    let recalled = read.map_err(|_| Error::unavailable("the database does not answer; try again"))??;
+    if recalled.holds(digest, &ctx.truth.board, ctx.clock.now()) {
+        ctx.truth.memory.remember(digest, &recalled);
+    }
+    Ok(recalled)
+}
+
+async fn look_up(ctx: &Ctx, conn: &mut Conn<'_>, digest: &Digest, era: u64) -> Result<Recalled> {
+    let tag = Tag { era, revision: ledger::head(conn).await?.revision };
+    let Some((known, joined)) = join(ctx, conn, digest, tag, true).await? else { return Ok(Recalled::Unknown(tag)) };
+    Ok(Recalled::Known(known, joined))
+}
+
+/// Reads secret, token, holder and org as they are in this transaction.
+///
+/// # Errors
+/// `unavailable`.
+pub(crate) async fn fresh(
+    ctx: &Ctx,
+    conn: &mut Conn<'_>,
+    digest: &Digest,
+) -> Result<Option<(Arc<Known>, Arc<Holder>)>> {
+    join(ctx, conn, digest, Tag { era: 0, revision: 0 }, false).await
+}
+
+async fn join(
+    ctx: &Ctx,
+    conn: &mut Conn<'_>,
+    digest: &Digest,
+    tag: Tag,
+    recall: bool,
+) -> Result<Option<(Arc<Known>, Arc<Holder>)>> {
+    let now = ctx.clock.now();
+    let Some(secret) = tokens::secret(conn, digest).await? else { return Ok(None) };
+    let Some(token) = tokens::by_id(conn, secret.token_id).await? else { return Ok(None) };
+    let known = Known { tally: ctx.uses.tally(token.id), secret, token, tag };
+    let (id, org) = (known.holder_id(), known.token.org_id);
+    // What is remembered of the account and the org is as true as what is read now: the same rule was asked of it.
+    if recall && let Some(holder) = ctx.truth.memory.holder(id, &ctx.truth.board, now) {
+        return Ok(Some((Arc::new(known), holder)));
+    }
+    let remembered = recall.then(|| ctx.truth.memory.domain(org, &ctx.truth.board)).flatten();
+    let domain = match remembered {
+        Some(domain) => domain,
+        None => {
+            let Some(row) = orgs::by_id(conn, org).await? else { return Ok(None) };
+            Arc::new(Domain { org: row, policy: orgs::policy(conn, org).await?, tag })
+        }
+    };
+    let holder = hold(conn, &known, id, domain, now, tag).await?;
+    Ok(Some((Arc::new(known), Arc::new(holder))))
+}
+
+async fn hold(
+    conn: &mut Conn<'_>,
+    known: &Known,
+    id: Uuid,
+    domain: Arc<Domain>,
+    now: Millis,
+    tag: Tag,
+) -> Result<Holder> {
+    let account = if known.token.owner_id.is_nil() { None } else { accounts::by_id(conn, id).await? };
+    let (mut held, mut good_until) = (PermissionSet::none(), NEVER);
+    for source in roles::sources(conn, id, now).await? {
+        held.extend(&source.permissions);
+        good_until = good_until.min(source.expires_at);
+    }
+    Ok(Holder { id, account, held, good_until, domain, tag })
+}

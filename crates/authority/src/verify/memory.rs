@@ -1,0 +1,282 @@
+//! What verify remembers: three small things joined at `decide` (design 4), and secrets that do not exist.
+//!
+//! Each thing says as of when it was read and until when it is good by itself. Whether it is good is asked of the
+//! [`Board`] at every look, so nothing has to be found and removed when an event touches it.
+
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::mem::size_of;
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+use tokenhouse_model::follow::Tag;
+use tokenhouse_model::secret::Digest;
+use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Secret, Token, Uuid};
+
+use super::board::{Board, Key};
+use super::uses::Tally;
+
+/// A secret and its token.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) secret: Secret,
+    pub(crate) token: Token,
+    /// How the token is used on this node.
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) tag: Tag,
+}
+
+/// Who holds the permissions behind a token: its owner, or the org token itself.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pub(crate) id: Uuid,
+    pub(crate) account: Option<Account>,
+    pub(crate) held: PermissionSet,
+    /// Until when nothing of it changes by itself: the first of its assignments to expire.
+    pub(crate) good_until: Millis,
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) tag: Tag,
+}
+
+/// An org and its rules.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub(crate) org: Org,
+    pub(crate) policy: Policy,
+    pub(crate) tag: Tag,
+}
+
+impl Known {
+    pub(crate) fn holder_id(&self) -> Uuid {
+        if self.token.owner_id.is_nil() { self.token.id } else { self.token.owner_id }
+    }
+
+    /// When the token was last used, as far as this node knows: uses that are not flushed yet count as well.
+    pub(crate) fn last_used_at(&self) -> Millis {
+        self.token.last_used_at.max(self.tally.latest())
+    }
+
+    fn holds(&self, board: &Board) -> bool {
+        board.holds(self.tag, Key::Token(self.token.id))
+    }
+}
+
+impl Holder {
+    fn holds(&self, board: &Board, now: Millis) -> bool {
+        // Both what it holds and its org's part were touched if the org was; its org's part may have been read earlier.
+        let org = Key::Org(self.domain.org.id);
+        now < self.good_until
+            && board.holds(self.tag, Key::Holder(self.id))
+            && board.holds(self.tag, org)
+            && board.holds(self.domain.tag, org)
+    }
+}
+
+impl Domain {
+    fn holds(&self, board: &Board) -> bool {
+        board.holds(self.tag, Key::Org(self.org.id))
+    }
+}
+
+/// What is known of a digest.
+#[derive(Clone, Debug)]
+pub(crate) enum Recalled {
+    /// A token, its secret, and who stands behind it.
+    Known(Arc<Known>, Arc<Holder>),
+    /// There is no such secret, as of this reading.
+    Unknown(Tag),
+}
+
+impl Recalled {
+    /// Whether the token rested too long as far as this node knows.
+    pub(crate) fn seems_idle(&self, now: Millis) -> bool {
+        let Self::Known(known, holder) = self else { return false };
+        let (token, policy) = (&known.token, &holder.domain.policy);
+        // The second look takes a lock, which the common token never needs.
+        now >= token.idles_at(policy, token.last_used_at) && now >= token.idles_at(policy, known.last_used_at())
+    }
+
+    /// Whether it is still true.
+    pub(crate) fn holds(&self, digest: &Digest, board: &Board, now: Millis) -> bool {
+        match self {
+            Self::Known(known, holder) => known.holds(board) && holder.holds(board, now),
+            Self::Unknown(tag) => board.holds(*tag, Key::Digest(digest.0)),
+        }
+    }
+}
+
+/// Keys are random already: digests, and the random end of ids.
+#[derive(Debug, Default)]
+pub(crate) struct Plain(u64);
+
+impl Hasher for Plain {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_ne_bytes(*last).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+
+    // The length that stands before a slice says nothing.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Map<K, V> = Cache<K, V, Weigh, BuildHasherDefault<Plain>, DefaultLifecycle<K, V>>;
+
+/// Bytes of a place in the table itself: key, pointer, links and the free part of it.
+const PLACE: usize = 96;
+
+/// What an entry takes, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weigh;
+
+impl Weighter<Digest, Arc<Known>> for Weigh {
+    fn weight(&self, _: &Digest, known: &Arc<Known>) -> u64 {
+        let token = &known.token;
+        let texts = token.short_id.len() + token.name.len() + token.name_fold.len() + token.last_used_address.len();
+        let secret = known.secret.last4.len() + known.secret.sealed.len();
+        let scopes = token.scopes.only().map_or(0, services) + token.addresses.count() * 24;
+        (PLACE + size_of::<Known>() + size_of::<Tally>() + 128 + texts + secret + scopes) as u64
+    }
+}
+
+impl Weighter<Digest, Tag> for Weigh {
+    fn weight(&self, _: &Digest, _: &Tag) -> u64 {
+        PLACE as u64
+    }
+}
+
+impl Weighter<Uuid, Arc<Holder>> for Weigh {
+    fn weight(&self, _: &Uuid, holder: &Arc<Holder>) -> u64 {
+        let account = holder.account.as_ref();
+        let texts = account.map_or(0, |a| a.identifier.len() + a.identifier_fold.len() + a.description.len());
+        (PLACE + size_of::<Holder>() + 16 + texts + services(&holder.held)) as u64
+    }
+}
+
+impl Weighter<Uuid, Arc<Domain>> for Weigh {
+    fn weight(&self, _: &Uuid, domain: &Arc<Domain>) -> u64 {
+        let org = &domain.org;
+        (PLACE + size_of::<Domain>() + 16 + org.name.len() + org.name_fold.len() + org.data_key.len()) as u64
+    }
+}
+
+/// What the permissions of services take.
+fn services(set: &PermissionSet) -> usize {
+    set.services().map(|service| service.len() + 48).sum()
+}
+
+/// The memory of one node, bounded in bytes.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    known: Map<Digest, Arc<Known>>,
+    unknown: Map<Digest, Tag>,
+    holders: Map<Uuid, Arc<Holder>>,
+    domains: Map<Uuid, Arc<Domain>>,
+}
+
+/// How full the memory is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filled {
+    /// Secrets with their tokens.
+    pub secrets: usize,
+    /// Secrets that do not exist.
+    pub unknown: usize,
+    /// Accounts and org tokens with what they hold.
+    pub holders: usize,
+    /// Bytes of all of it, as weighed.
+    pub bytes: u64,
+}
+
+impl Memory {
+    /// A memory of at most so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        // Junk has a part of its own, so that no flood of it pushes out what is good.
+        Self {
+            known: map(bytes / 100 * 60, 700),
+            unknown: map(bytes / 100 * 8, PLACE as u64),
+            holders: map(bytes / 100 * 30, 500),
+            domains: map(bytes / 100 * 2, 500),
+        }
+    }
+
+    /// What is remembered of a digest, if it is still true.
+    pub(crate) fn recall(&self, digest: &Digest, board: &Board, now: Millis) -> Option<Recalled> {
+        let Some(known) = self.known.get(digest) else {
+            let unknown = Recalled::Unknown(self.unknown.get(digest)?);
+            return unknown.holds(digest, board, now).then_some(unknown);
+        };
+        if !known.holds(board) {
+            return None;
+        }
+        let holder = self.holder(known.holder_id(), board, now)?;
+        Some(Recalled::Known(known, holder))
+    }
+
+    /// Who stands behind a token, if that is still true.
+    pub(crate) fn holder(&self, id: Uuid, board: &Board, now: Millis) -> Option<Arc<Holder>> {
+        self.holders.get(&id).filter(|holder| holder.holds(board, now))
+    }
+
+    /// An org and its rules, if that is still true.
+    pub(crate) fn domain(&self, id: Uuid, board: &Board) -> Option<Arc<Domain>> {
+        self.domains.get(&id).filter(|domain| domain.holds(board))
+    }
+
+    /// Remembers what was read. What is not true any more by then does no harm: it is asked at every look.
+    pub(crate) fn remember(&self, digest: &Digest, recalled: &Recalled) {
+        match recalled {
+            Recalled::Known(known, holder) => {
+                let org = holder.domain.org.id;
+                if self.domains.peek(&org).is_none_or(|domain| domain.tag < holder.domain.tag) {
+                    self.domains.insert(org, holder.domain.clone());
+                }
+                if self.holders.peek(&holder.id).is_none_or(|there| !Arc::ptr_eq(&there, holder)) {
+                    self.holders.insert(holder.id, holder.clone());
+                }
+                self.known.insert(*digest, known.clone());
+            }
+            Recalled::Unknown(tag) => {
+                self.known.remove(digest);
+                self.unknown.insert(*digest, *tag);
+            }
+        }
+    }
+
+    /// Forgets what is known of a digest, so that it is read again.
+    pub(crate) fn forget(&self, digest: &Digest) {
+        self.known.remove(digest);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.known.clear();
+        self.unknown.clear();
+        self.holders.clear();
+        self.domains.clear();
+    }
+
+    /// How full it is.
+    pub(crate) fn filled(&self) -> Filled {
+        let bytes = self.known.weight() + self.unknown.weight() + self.holders.weight() + self.domains.weight();
+        Filled { secrets: self.known.len(), unknown: self.unknown.len(), holders: self.holders.len(), bytes }
+    }
+}
+
+fn map<K: Eq + Hash, V: Clone>(bytes: u64, each: u64) -> Map<K, V>
+where
+    Weigh: Weighter<K, V>,
+{
+    let items = usize::try_from(bytes / each).unwrap_or(usize::MAX).max(1);
+    // Many small parts, so that two requests seldom wait for the same lock.
+    let mut options = OptionsBuilder::new();
+    let options = options.shards(64).estimated_items_capacity(items).weight_capacity(bytes);
+    match options.build() {
+        Ok(options) => Cache::with_options(options, Weigh, BuildHasherDefault::default(), DefaultLifecycle::default()),
+        // Both capacities are given, which is all that can be wrong.
+        Err(_) => Cache::with(items, bytes, Weigh, BuildHasherDefault::default(), DefaultLifecycle::default()),
+    }
+}

@@ -1,0 +1,91 @@
+//! What an event touches: one exhaustive match from kinds of events to keys, so that a new kind of event does not
+//! compile without an answer.
+
+use tokenhouse_model::event::{Body, EventKind, Recorded, Removal};
+use tokenhouse_model::secret::Digest;
+
+use super::board::Key;
+
+/// What an event touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// These keys.
+    Keys(Vec<Key>),
+    /// Perhaps anything: the memory is dropped.
+    Everything,
+}
+
+/// What an event touches.
+pub(crate) fn touched(event: &Recorded) -> Touched {
+    use EventKind as K;
+    let (org, subject) = (event.org_id, event.subject);
+    let mut keys = match event.kind {
+        K::JournalReplayed => return Touched::Everything,
+        // Nothing that is remembered.
+        K::HouseInitialized | K::FreshnessChanged => Vec::new(),
+        // Sessions that end with a password stand among the removals below.
+        K::PasswordChanged => Vec::new(),
+        K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed => vec![Key::Org(subject)],
+        K::PolicyChanged => vec![Key::Org(org)],
+        K::AccountCreated | K::AccountUpdated | K::AccountActivated | K::AccountDeactivated | K::AccountDeleted => {
+            vec![Key::Holder(subject)]
+        }
+        // Who is touched by a group or a role is not written in the event: everyone of the org.
+        K::GroupCreated
+        | K::GroupUpdated
+        | K::GroupDeleted
+        | K::MemberAdded
+        | K::MemberRemoved
+        | K::RoleCreated
+        | K::RoleUpdated
+        | K::RoleDeleted
+        | K::RoleAssigned
+        | K::RoleUnassigned
+        | K::PermissionGranted
+        | K::PermissionRevoked => vec![Key::Org(org)],
+        // The secrets that these make stand in the body.
+        K::TokenIssued
+        | K::TokenRenamed
+        | K::TokenExpiryChanged
+        | K::TokenDeactivated
+        | K::TokenReactivated
+        | K::TokenRotated
+        | K::TokenRevoked => vec![Key::Token(subject)],
+    };
+    // A body that was redacted or can't be read hides what else was touched.
+    let Ok(body) = serde_json::from_str::<Body>(&event.body) else { return Touched::Everything };
+    if event.salt.is_empty() {
+        return Touched::Everything;
+    }
+    for digest in &body.made {
+        let Some(digest) = Digest::from_hex(digest) else { return Touched::Everything };
+        keys.push(Key::Digest(digest.0));
+    }
+    for removal in &body.removals {
+        if let Some(key) = removed(removal)
+            && !keys.contains(&key)
+        {
+            keys.push(key);
+        }
+    }
+    Touched::Keys(keys)
+}
+
+/// What a removal touches beyond its event's kind.
+fn removed(removal: &Removal) -> Option<Key> {
+    match removal {
+        // Its token is the event's subject, or stands beside it.
+        Removal::Secret { .. } => None,
+        Removal::Token { id } | Removal::TokenInactive { id } | Removal::TokenEnds { id, .. } => Some(Key::Token(*id)),
+        Removal::AccountInactive { id } | Removal::Account { id } => Some(Key::Holder(*id)),
+        Removal::Org { id } | Removal::Policy { org: id, .. } => Some(Key::Org(*id)),
+        // A password is not remembered here.
+        Removal::Password { .. } => None,
+        // Their kinds touch the whole org.
+        Removal::Member { .. }
+        | Removal::Group { .. }
+        | Removal::Role { .. }
+        | Removal::Assignment { .. }
+        | Removal::Permission { .. } => None,
+    }
+}

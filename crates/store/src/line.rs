@@ -1,0 +1,155 @@
+//! Connections of one's own that are made again when they break: for the heartbeat and for the feed, so that neither
+//! waits behind requests, and a broken one is never asked twice.
+
+use std::sync::Arc;
+
+use tokenhouse_model::event::Recorded;
+use tokenhouse_model::follow::Position;
+use tokenhouse_model::{Millis, Result, Uuid};
+use tokio::sync::Mutex;
+
+use crate::conn::{Conn, Location, Single};
+use crate::ledger::{self, Head};
+use crate::nodes::{self, Node};
+use crate::schema;
+
+/// Who may write to a SQLite file next. SQLite wakes nobody who waits for its lock, so a busy writer would starve the
+/// heartbeat; within one process they take turns here, first come, first served.
+pub(crate) type Turn = Arc<Mutex<()>>;
+
+/// A connection that is taken for a use and put back after it; one whose use was cut short is gone.
+#[derive(Debug)]
+struct Line {
+    location: Location,
+    single: Option<Single>,
+}
+
+impl Line {
+    async fn take(&mut self) -> Result<Single> {
+        match self.single.take() {
+            Some(single) => Ok(single),
+            None => self.location.connect(false).await,
+        }
+    }
+}
+
+/// The connection of the heartbeat.
+#[derive(Debug)]
+pub struct Heart {
+    line: Line,
+    turn: Option<Turn>,
+}
+
+/// What a committed heartbeat read.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The head of the ledger.
+    pub head: Head,
+    /// The event at the revision that was asked about; `None` if there is none.
+    pub there: Option<Head>,
+    /// S, in milliseconds.
+    pub freshness: Millis,
+    /// The database's time; `None` where the database is a file of this machine.
+    pub database: Option<Millis>,
+    /// Every registered node, this one included.
+    pub nodes: Vec<Node>,
+}
+
+impl Heart {
+    pub(crate) fn new(location: Location, turn: Turn) -> Self {
+        let turn = matches!(location, Location::Sqlite(_)).then_some(turn);
+        Self { line: Line { location, single: None }, turn }
+    }
+
+    /// Writes this node's row, registering it if it has none, removes `gone` ones, and reads what there is to hear, all
+    /// in one transaction. To be dropped when it takes too long: the next one connects anew.
+    ///
+    /// # Errors
+    /// `unavailable`. Whether it was committed is not known then, and does not matter.
+    pub async fn beat(&mut self, node: &Node, gone: &[Node]) -> Result<Heard> {
+        let _turn = match &self.turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let mut single = self.line.take().await?;
+        let mut conn = single.conn();
+        crate::conn::begin(&mut conn).await?;
+        let heard = Self::say(&mut conn, node, gone).await?;
+        conn.raw("COMMIT").await?;
+        self.line.single = Some(single);
+        Ok(heard)
+    }
+
+    async fn say(conn: &mut Conn<'_>, node: &Node, gone: &[Node]) -> Result<Heard> {
+        nodes::beat(conn, node).await?;
+        for node in gone {
+            nodes::remove(conn, node).await?;
+        }
+        Ok(Heard {
+            head: ledger::head(conn).await?,
+            there: ledger::place(conn, node.applied).await?,
+            freshness: nodes::freshness(conn).await?,
+            database: schema::time(conn).await?,
+            nodes: nodes::all(conn).await?,
+        })
+    }
+
+    /// Takes this node's row away: it answers no more.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn leave(&mut self, id: Uuid) -> Result<()> {
+        let _turn = match &self.turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let mut single = self.line.take().await?;
+        nodes::leave(&mut single.conn(), id).await
+    }
+}
+
+/// The connection of the feed.
+#[derive(Debug)]
+pub struct Feed {
+    line: Line,
+}
+
+impl Feed {
+    pub(crate) fn new(location: Location) -> Self {
+        Self { line: Line { location, single: None } }
+    }
+
+    /// Events after this revision, at most so many. To be dropped when it takes too long.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn after(&mut self, revision: i64, limit: i64) -> Result<Vec<Recorded>> {
+        let mut single = self.line.take().await?;
+        let events = ledger::after(&mut single.conn(), revision, limit).await?;
+        self.line.single = Some(single);
+        Ok(events)
+    }
+}
+
+/// Who follows the ledger in this process. It is told what this node commits before anyone is answered.
+pub trait Follower: std::fmt::Debug + Send + Sync {
+    /// Up to where it follows.
+    fn stands(&self) -> Standing;
+
+    /// Takes events that were committed, in the order of the ledger, the last of them by this node.
+    fn committed(&self, events: &[Recorded]);
+
+    /// The database does not have what was followed.
+    fn lost(&self);
+}
+
+/// How far someone follows the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It follows nothing yet.
+    Nowhere,
+    /// Up to here.
+    At(Position),
+    /// History was lost and what was taken away is not yet taken away again: until then nothing else is written.
+    Repairing,
+}
