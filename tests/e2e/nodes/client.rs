@@ -123,6 +123,14 @@ impl Client {
         let told = self.send(node, change.method, &self.admin, &path, &change.body).await;
         let answered = self.history.now();
         let (outcome, result) = self.judge(node, change, told, begun, answered);
+        if let (Ok(answer), true) = (&result, wait) {
+            let at = match answer.body["receipt"]["confirmed"]["by"].as_str() {
+                Some("nodes") => 0,
+                Some(_) => 1,
+                None => 2,
+            };
+            self.history.with(|known| known.confirmed[at] += 1);
+        }
         for (subject, _) in change.effects {
             self.history.end(*subject, answered, outcome);
         }

@@ -119,6 +119,8 @@ pub struct Known {
     recent: VecDeque<SubjectId>,
     /// What every question of so far came to: yes, no, not now, nothing.
     pub said: [u64; 4],
+    /// How many receipts were confirmed by every node, by time, and not while they were waited for.
+    pub confirmed: [u64; 3],
     /// Changes whose outcome was never told.
     pub unknown: u64,
     /// Changes that were acknowledged.

@@ -37,6 +37,7 @@ impl Node {
         let clock = program.folder.path().join("clock");
         std::fs::write(&clock, "+0").unwrap();
         program.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        program.environment.push(("TOKENHOUSE__NODE__NAME".to_owned(), name.to_owned()));
         if program.environment.iter().any(|(name, _)| name == "LD_PRELOAD") {
             program.environment.push(("FAKETIME_TIMESTAMP_FILE".to_owned(), clock.display().to_string()));
         }

@@ -16,6 +16,8 @@ pub struct Report {
     pub questions: [u64; 4],
     /// Changes that were acknowledged, were refused with nothing changed, and had an unknown outcome.
     pub changes: [u64; 3],
+    /// Receipts that were waited for: confirmed by every node, by time, not confirmed.
+    pub confirmed: [u64; 3],
     /// Answers that were held against the changes.
     pub checks: u64,
     /// Subjects that were asked about on every node when all was over.
@@ -44,6 +46,7 @@ impl Report {
         }
         self.questions.iter_mut().zip(other.questions).for_each(|(sum, more)| *sum += more);
         self.changes.iter_mut().zip(other.changes).for_each(|(sum, more)| *sum += more);
+        self.confirmed.iter_mut().zip(other.confirmed).for_each(|(sum, more)| *sum += more);
         self.checks += other.checks;
         self.direct += other.direct;
         self.violations.extend(other.violations.iter().cloned());
@@ -88,6 +91,9 @@ impl fmt::Display for Report {
         let [done, nothing, unknown] = self.changes;
         line("changes acknowledged", format!("{done} (refused, nothing changed: {nothing})"))?;
         line("changes of unknown outcome", unknown.to_string())?;
+        let [nodes, time, not] = self.confirmed;
+        line("receipts waited for", (nodes + time + not).to_string())?;
+        line("  by nodes / by time / unconfirmed", format!("{nodes} / {time} / {not}"))?;
         line("answers checked", self.checks.to_string())?;
         line("subjects asked about at the end", self.direct.to_string())?;
         line("violations", self.violations.len().to_string())?;

@@ -324,9 +324,12 @@ impl Rig {
                 self.report.violations.push(format!("the ledger as {} sees it: {code}, {found}", node.name));
             }
         }
-        let (said, changes) =
-            self.client.history.with(|known| (known.said, [known.done, known.nothing, known.unknown]));
-        (self.report.questions, self.report.changes, self.report.took) = (said, changes, self.begun.elapsed());
+        let report = &mut self.report;
+        self.client.history.with(|known| {
+            (report.questions, report.confirmed) = (known.said, known.confirmed);
+            report.changes = [known.done, known.nothing, known.unknown];
+        });
+        report.took = self.begun.elapsed();
         self.report.print(self.name);
         for node in &mut self.nodes {
             node.program.stop().await;

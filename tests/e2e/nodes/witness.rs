@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::faults::Fault;
-use crate::history::{Moment, Outcome, Said};
+use crate::history::{Moment, Outcome, Said, Way};
 use crate::rig::{NODES, Rig};
 
 /// How long a fault lasts at least: longer than S plus 1 % plus 50 ms, so that a node that is cut off can't be fresh at
@@ -17,8 +17,9 @@ use crate::rig::{NODES, Rig};
 const LASTS: Duration = Duration::from_millis(1500);
 /// How long it goes on once the revocation is confirmed, so that somebody asks.
 const AFTER: Duration = Duration::from_millis(500);
-/// How long it lasts at most, though the revocation is not confirmed: on a slow machine, or where it can't be.
-const MOST: Duration = Duration::from_secs(8);
+/// How long it lasts at most, though the revocation is not confirmed: a node that is slow while it holds the end of the
+/// ledger makes others wait.
+const MOST: Duration = Duration::from_secs(20);
 /// Questions that are under way at once.
 const ASKERS: usize = 4;
 /// How long the fault holds before the token is revoked.
@@ -65,15 +66,18 @@ pub async fn strike(rig: &mut Rig, fault: Fault, node: usize) -> Seen {
         .collect();
     let history = client.history.clone();
     let begun = history.now();
-    let outcome = || history.with(|known| known.subjects[subject].changes.last().unwrap().outcome);
-    let confirmed = || match outcome() {
-        Outcome::Done { confirmed, .. } => history.now() > confirmed,
-        _ => false,
+    // When the revocation was, or will be, confirmed.
+    let confirmed = || {
+        let last = history.with(|known| *known.subjects[subject].changes.last().unwrap());
+        match last.outcome {
+            Outcome::Done { confirmed, .. } if last.way == Way::Takes => Some(confirmed),
+            _ => None,
+        }
     };
     let most = begun + if fault.strikes_all() { LASTS } else { MOST };
     let mut late = Vec::new();
     let lasts = async {
-        while !confirmed() && history.now() < most {
+        while history.now() < most && confirmed().is_none_or(|confirmed| history.now() <= confirmed) {
             sleep(Duration::from_millis(10)).await;
         }
         // Those who asked before may be waiting for their answer still.
@@ -89,7 +93,7 @@ pub async fn strike(rig: &mut Rig, fault: Fault, node: usize) -> Seen {
     rig.recover().await;
     over.store(true, Ordering::Relaxed);
     let (asked, late) = futures::future::join(join_all(asking), join_all(late)).await;
-    let Outcome::Done { confirmed, .. } = outcome() else { panic!("it was acknowledged") };
+    let confirmed = confirmed().expect("a revocation that is acknowledged");
     // Until it was confirmed the node may have said anything; from then on the checker has an eye on it.
     let asked = asked.into_iter().flat_map(Result::unwrap).chain(late.into_iter().map(Result::unwrap));
     let answers = asked.filter(|asked| asked.sent > confirmed && asked.sent < ended).map(|asked| asked.said);
