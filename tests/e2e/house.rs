@@ -109,10 +109,25 @@ impl House {
         Some(Self { url, admin, password, org, clock, database, folder, ctx, client, wire, serving, secrets })
     }
 
+    /// Another node on the same database, with a journal and memory of its own.
+    pub async fn another_node(&self, name: &str, settings: tokenhouse_authority::Settings) -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join("master.key"), folder.path().join("master.key")).unwrap();
+        let settings = tokenhouse_authority::Settings { name: name.to_owned(), ..settings };
+        let ctx = context_with(&self.database, folder.path(), &self.clock, settings).await.unwrap();
+        let (url, serving) = serve(ctx.clone(), self.wire.clone()).await;
+        Node { url, ctx, serving, client: self.client.clone(), admin: self.admin.clone(), _folder: folder }
+    }
+
     /// Stops and starts the house on what is in its folder and database now.
     pub async fn restart(&mut self) {
         self.stop().await;
         self.start().await.unwrap();
+    }
+
+    /// Another node on the same database, by a clock of its own. It serves nothing.
+    pub async fn node(&self, clock: &Clock) -> Arc<Ctx> {
+        context(&self.database, self.folder.path(), clock).await.unwrap()
     }
 
     /// Stops the house; its database and folder stay.
@@ -278,7 +293,48 @@ impl House {
     }
 }
 
+/// Another node of a house.
+pub struct Node {
+    /// Where it listens.
+    pub url: String,
+    /// For what HTTP does not show.
+    pub ctx: Arc<Ctx>,
+    serving: JoinHandle<()>,
+    client: reqwest::Client,
+    admin: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Node {
+    /// POST with the administrator's token.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(&self.admin).json(&body);
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// What it says of a credential: `good`, or the reason.
+    pub async fn verdict(&self, token: &str) -> String {
+        let answer = self.post("/v1/verify", json!({"token": token})).await.expect(200);
+        if answer["active"] == true { "good".to_owned() } else { answer.text("reason") }
+    }
+
+    /// Stops it as an operator would.
+    pub async fn stop(self) {
+        self.serving.abort();
+        housekeeping::close(&self.ctx).await;
+    }
+}
+
 async fn context(database: &Database, folder: &Path, clock: &Clock) -> tokenhouse_model::Result<Arc<Ctx>> {
+    context_with(database, folder, clock, tokenhouse_authority::Settings::default()).await
+}
+
+async fn context_with(
+    database: &Database,
+    folder: &Path,
+    clock: &Clock,
+    verify: tokenhouse_authority::Settings,
+) -> tokenhouse_model::Result<Arc<Ctx>> {
     let key = MasterKey::read(&folder.join("master.key"))?;
     let settings = Settings {
         location: database.location.clone(),
@@ -288,8 +344,7 @@ async fn context(database: &Database, folder: &Path, clock: &Clock) -> tokenhous
         misses: 4,
     };
     let store = Store::open(&settings, key, clock.clone(), Random::system()).await?;
-    let settings = tokenhouse_authority::Settings::default();
-    let ctx = Arc::new(Ctx::new(store, clock.clone(), Random::system(), settings));
+    let ctx = Arc::new(Ctx::new(store, clock.clone(), Random::system(), verify));
     pulse::join(&ctx).await?;
     Ok(ctx)
 }

@@ -1,8 +1,7 @@
-//! What happens beside the requests: uses are flushed, checkpoints written, old rows forgotten.
+//! What happens beside the requests: uses are flushed, checkpoints written. What takes longer is a job ([`crate::jobs`]).
 
 use std::sync::Arc;
 
-use tokenhouse_model::policy::DAY;
 use tokenhouse_model::{Millis, Result};
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{Tx, once, tokens, usage};
@@ -14,8 +13,6 @@ use crate::verify::uses::{Key, Taken};
 const CHUNK: usize = 50;
 /// A token's last use is written only when it is so much newer than what the row says, in milliseconds.
 const NEWER: Millis = 60_000;
-/// Days for which use is kept.
-const USAGE_DAYS: i64 = 35;
 
 /// Waits until a flush is worth it before its time: a secret whose kept answer should go was used.
 pub async fn bell(ctx: &Ctx) {
@@ -73,19 +70,6 @@ async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<()> {
     Ok(())
 }
 
-/// Forgets kept answers that expired and use that is older than 35 days.
-///
-/// # Errors
-/// `unavailable`.
-pub async fn forget(ctx: &Arc<Ctx>) -> Result<u64> {
-    let operation = async move |tx: &mut Tx<'_>| {
-        let now = tx.now();
-        let answers = once::forget(tx.conn(), now).await?;
-        Ok(answers + usage::forget_before(tx.conn(), now / DAY - USAGE_DAYS).await?)
-    };
-    ctx.store.write(operation).await.map(|done| done.value)
-}
-
 /// Writes a checkpoint to the journal if the ledger went on.
 ///
 /// # Errors
@@ -125,6 +109,9 @@ pub async fn close(ctx: &Arc<Ctx>) {
     crate::pulse::leave(ctx).await;
     if let Err(error) = flush_uses(ctx).await {
         tracing::warn!(%error, "the last uses could not be written");
+    }
+    if let Err(error) = crate::jobs::release(ctx).await {
+        tracing::warn!(%error, "a job could not be given back; it goes on when its lease is over");
     }
     if let Err(error) = checkpoint(ctx).await {
         tracing::warn!(%error, "the last checkpoint could not be written");

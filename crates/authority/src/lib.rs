@@ -9,6 +9,7 @@ pub mod caller;
 pub mod groups;
 pub mod housekeeping;
 pub mod install;
+pub mod jobs;
 pub mod ledger;
 pub mod nodes;
 mod once;
@@ -33,6 +34,7 @@ pub use caller::{Caller, Once};
 pub use once::Outcome;
 pub use tokenhouse_model as model;
 
+use jobs::Jobs;
 use passwords::Guard;
 use pulse::Running;
 use verify::uses::Uses;
@@ -58,7 +60,8 @@ impl Default for Settings {
     }
 }
 
-/// What every operation needs: rows, time, randomness, what verify remembers, and the bounds on password guessing.
+/// What every operation needs: rows, time, randomness, what verify remembers, the bounds on password guessing, and
+/// what it knows of its time.
 #[derive(Debug)]
 pub struct Ctx {
     store: Store,
@@ -74,6 +77,7 @@ pub struct Ctx {
     stale: AtomicU64,
     pulse: OnceLock<Running>,
     guard: Guard,
+    jobs: Jobs,
 }
 
 impl Ctx {
@@ -81,6 +85,7 @@ impl Ctx {
     pub fn new(store: Store, clock: Clock, random: Random, settings: Settings) -> Self {
         Self {
             node: tokenhouse_model::id::new(clock.now(), &random),
+            jobs: Jobs::default(),
             truth: Arc::new(Truth::new(settings.memory)),
             fills: Fills::new(settings.misses),
             uses: Uses::default(),

@@ -51,7 +51,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Nodes> {
     caller.may(Act::SeeNodes)?;
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
-    let freshness = rows::freshness_set(&mut conn).await?.millis;
+    let freshness = rows::freshness(&mut conn).await?.millis;
     let registered = rows::all(&mut conn).await?;
     let head = ledger::head(&mut conn).await?;
     let now = ctx.now();
@@ -78,12 +78,11 @@ pub async fn set_freshness(ctx: &Arc<Ctx>, caller: &Caller, millis: Millis) -> R
     }
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageNodes)?;
-        let (now, present) = (tx.now(), rows::freshness_set(tx.conn()).await?);
+        let (now, present) = (tx.now(), rows::freshness(tx.conn()).await?);
         if present.millis == millis && present.before == millis {
             return Ok(Outcome::default());
         }
-        let longest = present.millis.max(present.before);
-        if now.saturating_sub(present.changed_at) <= patience(longest * MILLISECOND) / MILLISECOND {
+        if now.saturating_sub(present.changed_at) <= patience(present.longest() * MILLISECOND) / MILLISECOND {
             return Err(Error::state("the last change of the freshness is not yet in force on every node"));
         }
         let changed = Freshness { millis, before: present.millis, changed_at: now };
@@ -98,28 +97,26 @@ pub async fn set_freshness(ctx: &Arc<Ctx>, caller: &Caller, millis: Millis) -> R
 /// Waits until a receipt is confirmed: from then on no request that arrives anywhere is answered from before it.
 ///
 /// # Errors
-/// `unavailable` where the nodes can't be read; the change itself stands.
+/// `unavailable` where the nodes can't be read, or the database that is asked does not have the change; the change
+/// itself may stand all the same.
 pub(crate) async fn confirm(ctx: &Ctx, receipt: &Receipt, committed: Boot) -> Result<Confirmation> {
     let mut seen: HashMap<Uuid, Witness> = HashMap::new();
     let mut trouble = None;
+    // This node says by its row as every other that it has applied it; it need not wait for its next heartbeat.
+    ctx.truth.wants_beat.notify_one();
     loop {
-        match look(ctx).await {
+        match look(ctx, receipt).await {
             Ok((registered, freshness)) => {
                 let elapsed = ctx.clock.boot().saturating_sub(committed);
-                let own = ctx.truth.position().map(|own| Acknowledged { epoch: own.epoch, applied: own.revision });
-                let acknowledged = |node: &Node| {
-                    let told = node.acknowledged();
-                    own.filter(|_| node.id == ctx.node).map_or(told, |own| if own.covers(receipt) { own } else { told })
-                };
                 let milliseconds = elapsed / MILLISECOND;
-                let told: Vec<Acknowledged> = registered.iter().map(acknowledged).collect();
-                for (node, told) in registered.iter().zip(&told) {
+                for node in &registered {
                     let witness = seen.entry(node.id).or_insert_with(|| witness(node));
-                    (witness.epoch, witness.applied) = (told.epoch, told.applied);
-                    if witness.milliseconds.is_none() && told.covers(receipt) {
+                    (witness.epoch, witness.applied) = (node.epoch, node.applied);
+                    if witness.milliseconds.is_none() && node.acknowledged().covers(receipt) {
                         witness.milliseconds = Some(milliseconds);
                     }
                 }
+                let told: Vec<Acknowledged> = registered.iter().map(Node::acknowledged).collect();
                 if let Some(by) = confirmed(receipt, &told, elapsed, freshness) {
                     let mut nodes: Vec<Witness> = seen.into_values().collect();
                     nodes.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -138,14 +135,20 @@ pub(crate) async fn confirm(ctx: &Ctx, receipt: &Receipt, committed: Boot) -> Re
     }
 }
 
-/// Every registered node, and the longest S by which one may be going, in nanoseconds.
-async fn look(ctx: &Ctx) -> Result<(Vec<Node>, Boot)> {
+/// Every registered node, and the longest S by which one may be going, in nanoseconds, as told by a database that has
+/// the change. After a failover a connection may still lead to the old primary, which knows nothing of the nodes that
+/// started since: it does not have the change, and this node's own row there does not acknowledge it.
+async fn look(ctx: &Ctx, receipt: &Receipt) -> Result<(Vec<Node>, Boot)> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
+    let there = ledger::place(&mut conn, receipt.revision).await?;
+    if receipt.revision > 0 && there.is_none_or(|place| place.epoch > receipt.epoch) {
+        return Err(Error::unavailable("the database does not have the change"));
+    }
     let registered = rows::all(&mut conn).await?;
     // After the nodes: a longer S that was set before some node was seen is then seen too.
-    let set = rows::freshness_set(&mut conn).await?;
-    Ok((registered, set.millis.max(set.before).saturating_mul(MILLISECOND)))
+    let freshness = rows::freshness(&mut conn).await?;
+    Ok((registered, freshness.longest().saturating_mul(MILLISECOND)))
 }
 
 fn witness(node: &Node) -> Witness {

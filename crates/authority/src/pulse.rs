@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokenhouse_model::chain::GENESIS;
 use tokenhouse_model::env::Clock;
 use tokenhouse_model::follow::{Boot, patience};
 use tokenhouse_model::{Error, Result};
@@ -60,7 +61,9 @@ pub async fn join(ctx: &Ctx) -> Result<()> {
     let (truth, stop) = (ctx.truth.clone(), Arc::new(Notify::new()));
     ctx.store.followed_by(truth.clone());
     let mut thread = Thread { store: ctx.store.clone(), clock: ctx.clock.clone(), truth, node, stop: stop.clone() };
-    let heart = thread.register().await?;
+    let mut heart = thread.register(Boot::MIN).await?;
+    // The heartbeat that registers makes nothing fresh; this one does, so that the first request need not wait.
+    thread.once(&mut heart, &[]).await?;
     let (alive, ended) = watch::channel(());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
     let spawned = std::thread::Builder::new().name("tokenhouse-pulse".to_owned()).spawn(move || {
@@ -80,14 +83,16 @@ pub async fn leave(ctx: &Ctx) {
 }
 
 impl Thread {
-    /// Registers this node; a heartbeat as any other, but what it returns is where this node begins.
-    async fn register(&mut self) -> Result<Heart> {
+    /// Registers this node; a heartbeat as any other, but what it returns is where this node begins, held back until
+    /// this moment.
+    async fn register(&mut self, held: Boot) -> Result<Heart> {
         let mut heart = self.store.heart();
         self.node.beats += 1;
+        (self.node.epoch, self.node.applied) = (0, 0);
         let sent = self.clock.boot();
-        let heard = heart.beat(&self.node, &[]).await?;
+        let heard = heart.beat(&self.node, GENESIS, &[]).await?;
         self.listen(sent, &heard);
-        self.truth.join(sent, &heard);
+        self.truth.join(sent, &heard, held);
         Ok(heart)
     }
 
@@ -111,21 +116,14 @@ impl Thread {
     async fn beat(&mut self, mut heart: Heart) {
         let mut gone: Vec<Node> = Vec::new();
         loop {
-            let Some(asked) = self.truth.position() else {
+            if self.truth.position().is_none() {
                 heart = self.repair().await;
-                continue;
-            };
-            (self.node.epoch, self.node.applied) = (asked.epoch, asked.revision);
-            self.node.beat_at = self.clock.now();
-            self.node.beats += 1;
+            }
             let freshness = self.truth.freshness();
             let time = duration(freshness).max(LEAST_TIME);
-            // Before it is sent: what it returns is as new as this moment, whatever the way back takes.
-            let sent = self.clock.boot();
-            match tokio::time::timeout(time, heart.beat(&self.node, &gone)).await {
+            let begun = self.clock.boot();
+            match tokio::time::timeout(time, self.once(&mut heart, &gone)).await {
                 Ok(Ok(heard)) => {
-                    self.listen(sent, &heard);
-                    self.truth.heard(sent, asked, &heard);
                     gone = self.truth.gone(self.node.id, &heard.nodes, self.clock.boot());
                     for node in &gone {
                         tracing::warn!(name = node.name, id = %node.id, "a node is gone: it is taken off the list");
@@ -138,7 +136,7 @@ impl Thread {
                     self.truth.failed(&Error::unavailable("the database does not answer in time"));
                 }
             }
-            let spent = duration(self.clock.boot().saturating_sub(sent));
+            let spent = duration(self.clock.boot().saturating_sub(begun));
             let next = (duration(freshness) / 3).saturating_sub(spent);
             // Not so soon that waiting for heartbeats would become work for the database.
             let least = (duration(freshness) / 10).saturating_sub(spent);
@@ -147,6 +145,20 @@ impl Thread {
                 () = async { tokio::time::sleep(least).await; self.truth.wants_beat.notified().await } => {}
             }
         }
+    }
+
+    /// One heartbeat.
+    async fn once(&mut self, heart: &mut Heart, gone: &[Node]) -> Result<Heard> {
+        let Some(asked) = self.truth.position() else { return Err(Error::unavailable("this node follows nothing")) };
+        (self.node.epoch, self.node.applied) = (asked.epoch, asked.revision);
+        self.node.beat_at = self.clock.now();
+        self.node.beats += 1;
+        // Before it is sent: what it returns is as new as this moment, whatever the way back takes.
+        let sent = self.clock.boot();
+        let heard = heart.beat(&self.node, asked.hash, gone).await?;
+        self.listen(sent, &heard);
+        self.truth.heard(sent, asked, &heard);
+        Ok(heard)
     }
 
     /// Takes over what a heartbeat tells of time.
@@ -169,9 +181,9 @@ impl Thread {
             tokio::time::sleep(REPAIR_AGAIN).await;
         }
         // By then every other node that lives has noticed and taken away what its own journal knows.
-        tokio::time::sleep(duration(patience(self.truth.freshness()))).await;
+        let held = self.clock.boot().saturating_add(patience(self.truth.freshness()));
         loop {
-            match self.register().await {
+            match self.register(held).await {
                 Ok(heart) => return heart,
                 Err(error) => self.truth.failed(&error),
             }

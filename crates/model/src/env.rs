@@ -48,16 +48,21 @@ impl Clock {
 
     /// As [`Clock::now`], where the boot time was read already.
     pub fn at(&self, boot: Boot) -> Millis {
-        let read = match &self.source {
+        let read = self.shown(boot);
+        // Written at most once a millisecond, so that many cores can read it.
+        let latest = self.latest.load(Ordering::Relaxed);
+        if read <= latest { latest } else { self.latest.fetch_max(read, Ordering::Relaxed).max(read) }
+    }
+
+    /// What [`Clock::at`] would be if it could go back: whether a clock was set is seen here only.
+    pub fn shown(&self, boot: Boot) -> Millis {
+        match &self.source {
             Source::System(booted) => match booted.load(Ordering::Relaxed) {
                 0 => Self::wall(),
                 booted => booted.saturating_add(boot) / MILLISECOND,
             },
             Source::Manual(now) => now.load(Ordering::Relaxed),
-        };
-        // Written at most once a millisecond, so that many cores can read it.
-        let latest = self.latest.load(Ordering::Relaxed);
-        if read <= latest { latest } else { self.latest.fetch_max(read, Ordering::Relaxed).max(read) }
+        }
     }
 
     /// The boot-time clock: nanoseconds that went by since some moment, those of suspension included.

@@ -77,6 +77,8 @@ words! {
         TokenRotated = "token.rotated",
         /// A token is over for good.
         TokenRevoked = "token.revoked",
+        /// Somebody confirmed that the time is right; a job that was held goes on.
+        JobConfirmed = "job.confirmed",
     }
 }
 

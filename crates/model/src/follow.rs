@@ -92,6 +92,10 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Follow {
     applied: Position,
+    /// The revision at which this memory began.
+    begun: i64,
+    /// Heartbeats that were sent before this moment make nothing fresh.
+    held: Boot,
     /// The highest head that was heard of.
     head: i64,
     /// Below this moment answers from memory are true.
@@ -106,7 +110,22 @@ const MOST_AWAITING: usize = 8;
 impl Follow {
     /// A node that just registered with an empty memory at this head; fresh with its first heartbeat.
     pub fn from(head: Position) -> Self {
-        Self { applied: head, head: head.revision, fresh_until: Boot::MIN, awaiting: Vec::new() }
+        Self::held(head, Boot::MIN)
+    }
+
+    /// A node that lost history, replayed its journal and begins again at this head: fresh with the first heartbeat
+    /// that it sends at `until` or later, which is [`patience`] after the replay. By then every node that is alive has
+    /// noticed too and replayed its own journal; and a heartbeat that was on its way meanwhile counts for nothing.
+    pub fn held(head: Position, until: Boot) -> Self {
+        let revision = head.revision;
+        let (fresh_until, awaiting) = (Boot::MIN, Vec::new());
+        Self { applied: head, begun: revision, held: until, head: revision, fresh_until, awaiting }
+    }
+
+    /// The revision at which this memory began: it knows of no event up to there, so nothing that was read as of an
+    /// earlier one may be believed. It is the mark of everything that no event touched since.
+    pub fn begun(&self) -> i64 {
+        self.begun
     }
 
     /// Up to where it has applied the ledger.
@@ -141,6 +160,9 @@ impl Follow {
             return Err(Lost { applied: self.applied.revision });
         }
         self.head = self.head.max(beat.head);
+        if beat.sent < self.held {
+            return Ok(());
+        }
         if self.awaiting.len() >= MOST_AWAITING {
             self.awaiting.remove(0);
         }
@@ -190,7 +212,8 @@ pub struct Tag {
 
 impl Tag {
     /// The fill rule: whether what was read is still true in this era, where `mark` is the revision of the last
-    /// applied event that touched it. To be asked before caching, before answering, and at every hit.
+    /// applied event that touched it, and [`Follow::begun`] where there was none. To be asked before caching, before
+    /// answering, and at every hit.
     pub fn holds(self, era: u64, mark: i64) -> bool {
         self.era == era && mark <= self.revision
     }
@@ -228,9 +251,10 @@ pub fn patience(freshness: Boot) -> Boot {
 }
 
 /// Whether a receipt is confirmed: `nodes` are all registered nodes, read after COMMIT returned; `elapsed` is how long
-/// ago that was by the boot-time clock.
+/// ago that was by the boot-time clock. No rows at all say nothing: they come from a database that is not the one in
+/// which the asking node is registered.
 pub fn confirmed(receipt: &Receipt, nodes: &[Acknowledged], elapsed: Boot, freshness: Boot) -> Option<By> {
-    if nodes.iter().all(|node| node.covers(receipt)) {
+    if !nodes.is_empty() && nodes.iter().all(|node| node.covers(receipt)) {
         return Some(By::Nodes);
     }
     (elapsed >= patience(freshness)).then_some(By::Time)

@@ -18,6 +18,7 @@ pub mod follow;
 pub mod grant;
 pub mod hex;
 pub mod id;
+pub mod job;
 mod macros;
 pub mod moves;
 pub mod name;

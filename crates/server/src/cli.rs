@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::client::Connection;
 use crate::commands::{
-    Remote, account, config, group, ledger, nodes, org, policy, role, rotate, session, token, verify, version,
+    Remote, account, config, group, jobs, ledger, nodes, org, policy, role, rotate, session, token, verify, version,
 };
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::{Output, print_text};
@@ -68,6 +68,8 @@ enum Command {
     /// The ledger of everything that changed
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// The house's jobs, and letting one go on that is held
+    Jobs(jobs::Arguments),
     /// Settings
     #[command(subcommand)]
     Config(config::Command),
@@ -133,6 +135,7 @@ async fn online(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Logout => session::logout(remote).await,
         Command::Whoami => session::whoami(remote).await,
         Command::Ledger(ledger::Command::Export(export)) => ledger::export(&export, remote).await,
+        Command::Jobs(arguments) => jobs::run(arguments, remote).await,
         // Those that need no server were taken by `dispatch`.
         _ => Err(Failure::Other("this command talks to no server".to_owned())),
     }

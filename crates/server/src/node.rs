@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, housekeeping, pulse};
+use tokenhouse_authority::{Ctx, housekeeping, jobs, pulse};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -19,8 +19,8 @@ use crate::environment;
 use crate::failure::Failure;
 use crate::listen::{Listener, stop_signal};
 
-/// How often rows that are no longer needed are deleted.
-const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// How often a node looks whether the time jumped and a job is due.
+const JOBS_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a checkpoint is due when nothing is written.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
@@ -196,28 +196,41 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result
     pulse::join(&ctx).await?;
     let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
+    let working = tokio::spawn(work(ctx.clone()));
     tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");
     let stopped = listener.serve(router, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
     tending.abort();
+    working.abort();
     housekeeping::close(&ctx).await;
     tracing::info!(requests_cut = stopped.cut, "stopped");
     Ok(())
 }
 
-/// Flushes uses, writes checkpoints, forgets old rows, until aborted.
+/// Flushes uses and writes checkpoints, until aborted.
 async fn tend(ctx: Arc<Ctx>, flush: Duration) {
     let mut flush = tokio::time::interval(flush);
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
-    let mut forget = tokio::time::interval(FORGET_EVERY);
     loop {
         let (what, outcome) = tokio::select! {
             _ = flush.tick() => ("uses could not be written; they are kept for the next time", housekeeping::flush_uses(&ctx).await),
             () = housekeeping::bell(&ctx) => ("uses could not be written", housekeeping::flush_uses(&ctx).await),
             _ = checkpoint.tick() => ("a checkpoint could not be written", housekeeping::checkpoint(&ctx).await),
-            _ = forget.tick() => ("old rows could not be deleted", housekeeping::forget(&ctx).await.map(|_| ())),
         };
         if let Err(error) = outcome {
             tracing::warn!(%error, what);
+        }
+    }
+}
+
+/// Looks at the time and does the jobs that are due, until aborted. Apart from [`tend`]: what is counted must not wait for
+/// a long job.
+async fn work(ctx: Arc<Ctx>) {
+    let mut every = tokio::time::interval(JOBS_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = jobs::tend(&ctx).await {
+            tracing::warn!(%error, "a job stopped; it goes on when a node takes it again");
         }
     }
 }

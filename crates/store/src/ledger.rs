@@ -95,7 +95,10 @@ pub async fn head(conn: &mut Conn<'_>) -> Result<Head> {
 }
 
 /// Where the event of this revision stands.
-pub(crate) async fn place(conn: &mut Conn<'_>, revision: i64) -> Result<Option<Head>> {
+///
+/// # Errors
+/// `unavailable`.
+pub async fn place(conn: &mut Conn<'_>, revision: i64) -> Result<Option<Head>> {
     conn.one(&PLACE, args![revision]).await
 }
 

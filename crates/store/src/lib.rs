@@ -7,6 +7,7 @@ pub mod conn;
 mod fault;
 pub mod groups;
 pub mod inspect;
+pub mod jobs;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
@@ -334,6 +335,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
     [
         accounts::STATEMENTS,
         groups::STATEMENTS,
+        jobs::STATEMENTS,
         ledger::STATEMENTS,
         nodes::STATEMENTS,
         once::STATEMENTS,
@@ -367,6 +369,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::Secret>(),
         of::<tokenhouse_model::Token>(),
         of::<tokenhouse_model::event::Recorded>(),
+        of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),
         of::<groups::Member>(),
         of::<nodes::Node>(),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tokenhouse_model::chain::Hash;
 use tokenhouse_model::event::Recorded;
 use tokenhouse_model::follow::Position;
 use tokenhouse_model::{Millis, Result, Uuid};
@@ -10,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::conn::{Conn, Location, Single};
 use crate::ledger::{self, Head};
-use crate::nodes::{self, Node};
+use crate::nodes::{self, Freshness, Node};
 use crate::schema;
 
 /// Who may write to a SQLite file next. SQLite wakes nobody who waits for its lock, so a busy writer would starve the
@@ -43,12 +44,15 @@ pub struct Heart {
 /// What a committed heartbeat read.
 #[derive(Clone, Debug)]
 pub struct Heard {
+    /// Whether the node was registered before. If not, its row was seen by nobody until this heartbeat was committed: a
+    /// receipt may have been confirmed without it meanwhile.
+    pub registered: bool,
     /// The head of the ledger.
     pub head: Head,
     /// The event at the revision that was asked about; `None` if there is none.
     pub there: Option<Head>,
-    /// S, in milliseconds.
-    pub freshness: Millis,
+    /// S, and what it was before.
+    pub freshness: Freshness,
     /// The database's time; `None` where the database is a file of this machine.
     pub database: Option<Millis>,
     /// Every registered node, this one included.
@@ -64,9 +68,12 @@ impl Heart {
     /// Writes this node's row, registering it if it has none, removes `gone` ones, and reads what there is to hear, all
     /// in one transaction. To be dropped when it takes too long: the next one connects anew.
     ///
+    /// Where the database does not have the event that the node says it has applied, with this hash, nothing is
+    /// committed: others must not take for an acknowledgement what another history was told.
+    ///
     /// # Errors
     /// `unavailable`. Whether it was committed is not known then, and does not matter.
-    pub async fn beat(&mut self, node: &Node, gone: &[Node]) -> Result<Heard> {
+    pub async fn beat(&mut self, node: &Node, hash: Hash, gone: &[Node]) -> Result<Heard> {
         let _turn = match &self.turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -75,20 +82,24 @@ impl Heart {
         let mut conn = single.conn();
         crate::conn::begin(&mut conn).await?;
         let heard = Self::say(&mut conn, node, gone).await?;
-        conn.raw("COMMIT").await?;
+        let same = node.applied == 0 || heard.there.as_ref().is_some_and(|there| there.link() == hash);
+        conn.raw(if same { "COMMIT" } else { "ROLLBACK" }).await?;
         self.line.single = Some(single);
         Ok(heard)
     }
 
     async fn say(conn: &mut Conn<'_>, node: &Node, gone: &[Node]) -> Result<Heard> {
-        nodes::beat(conn, node).await?;
+        let registered = nodes::beat(conn, node).await?;
         for node in gone {
             nodes::remove(conn, node).await?;
         }
+        // S before the head: one that is raised in between must not count for what was read before.
+        let freshness = nodes::freshness(conn).await?;
         Ok(Heard {
+            registered,
+            freshness,
             head: ledger::head(conn).await?,
             there: ledger::place(conn, node.applied).await?,
-            freshness: nodes::freshness(conn).await?,
             database: schema::time(conn).await?,
             nodes: nodes::all(conn).await?,
         })

@@ -37,18 +37,22 @@ impl Node {
 }
 
 statements! {
-    BEAT = "INSERT INTO node (id, name, started_at, beat_at, beats, epoch, applied) VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, beats = excluded.beats, epoch = excluded.epoch,
-        applied = excluded.applied";
+    REGISTER = "INSERT INTO node (id, name, started_at, beat_at, beats, epoch, applied)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    BEAT = "UPDATE node SET beat_at = $2, beats = $3, epoch = $4, applied = $5 WHERE id = $1";
     ALL = "SELECT id, name, started_at, beat_at, beats, epoch, applied FROM node ORDER BY name, id LIMIT 1000";
     LEAVE = "DELETE FROM node WHERE id = $1";
     /// Only as it was seen: one that beat since lives.
     REMOVE = "DELETE FROM node WHERE id = $1 AND beats = $2";
 }
 
-/// Registers a node or writes its heartbeat.
-pub(crate) async fn beat(conn: &mut Conn<'_>, node: &Node) -> Result<()> {
-    conn.insert(&BEAT, node).await
+/// Writes a node's heartbeat, registering it if it has no row. Tells whether it had one.
+pub(crate) async fn beat(conn: &mut Conn<'_>, node: &Node) -> Result<bool> {
+    let args = args![node.id, node.beat_at, node.beats, node.epoch, node.applied];
+    if conn.run(&BEAT, args).await? > 0 {
+        return Ok(true);
+    }
+    conn.insert(&REGISTER, node).await.map(|()| false)
 }
 
 /// Every registered node, by name.
@@ -83,6 +87,13 @@ pub struct Freshness {
     pub changed_at: Millis,
 }
 
+impl Freshness {
+    /// The longest that a node may be going by, in milliseconds.
+    pub fn longest(self) -> Millis {
+        self.millis.max(self.before)
+    }
+}
+
 impl Default for Freshness {
     fn default() -> Self {
         Self { millis: FRESHNESS, before: FRESHNESS, changed_at: 0 }
@@ -93,7 +104,7 @@ impl Default for Freshness {
 ///
 /// # Errors
 /// `unavailable`; `internal` where the setting holds something else.
-pub async fn freshness_set(conn: &mut Conn<'_>) -> Result<Freshness> {
+pub async fn freshness(conn: &mut Conn<'_>) -> Result<Freshness> {
     let Some(text) = schema::setting(conn, SETTING).await? else { return Ok(Freshness::default()) };
     let stored: Freshness = serde_json::from_str(&text).map_err(Error::internal)?;
     if FRESHNESS_BOUNDS.contains(&stored.millis) && FRESHNESS_BOUNDS.contains(&stored.before) {
@@ -101,11 +112,6 @@ pub async fn freshness_set(conn: &mut Conn<'_>) -> Result<Freshness> {
     } else {
         Err(Error::internal("the stored freshness is out of its bounds"))
     }
-}
-
-/// S, in milliseconds.
-pub(crate) async fn freshness(conn: &mut Conn<'_>) -> Result<Millis> {
-    freshness_set(conn).await.map(|freshness| freshness.millis)
 }
 
 /// Sets S.

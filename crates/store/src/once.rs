@@ -2,7 +2,7 @@
 
 use tokenhouse_model::{Millis, Result, Uuid};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Number};
 use crate::sql::{Bind as _, args, row, statements};
 
 /// A kept answer.
@@ -44,7 +44,8 @@ statements! {
         FROM once WHERE id = $1 AND expires_at > $2";
     PURGE_TOKEN = "UPDATE once SET answer = $2, purged = $3 WHERE token_id = $1 AND purged <> $3";
     PURGE_SECRET = "UPDATE once SET answer = $2, purged = $3 WHERE secret_id = $1 AND purged <> $3";
-    FORGET = "DELETE FROM once WHERE expires_at <= $1";
+    FORGET = "DELETE FROM once WHERE id IN (SELECT id FROM once WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    COUNT_EXPIRED = "SELECT COUNT(*) FROM (SELECT id FROM once WHERE expires_at <= $1 LIMIT $2) AS expired";
 }
 
 /// Keeps an answer; an expired one under the same key is replaced.
@@ -79,10 +80,18 @@ pub async fn purge_secret(conn: &mut Conn<'_>, secret: Uuid) -> Result<u64> {
     conn.run(&PURGE_SECRET, args![secret, Vec::<u8>::new(), true]).await
 }
 
-/// Forgets what expired by `now`.
+/// Forgets at most so many answers that expired by `now`, the oldest first, and tells how many.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn forget(conn: &mut Conn<'_>, now: Millis) -> Result<u64> {
-    conn.run(&FORGET, args![now]).await
+pub async fn forget(conn: &mut Conn<'_>, now: Millis, most: i64) -> Result<i64> {
+    conn.run(&FORGET, args![now, most]).await.map(u64::cast_signed)
+}
+
+/// How many answers expired by `now`, counted up to `most`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn count_expired(conn: &mut Conn<'_>, now: Millis, most: i64) -> Result<i64> {
+    Ok(conn.one::<Number>(&COUNT_EXPIRED, args![now, most]).await?.map_or(0, |number| number.value))
 }

@@ -6,6 +6,7 @@ use sqlx::{Arguments, Column, Row as _, postgres::PgRow, sqlite::SqliteRow};
 use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::event::EventKind;
+use tokenhouse_model::job::{self, JobKind, JobState};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{HolderKind, Namespace, RoleKind};
 use tokenhouse_model::secret::Digest;
@@ -292,7 +293,9 @@ words!(
     HolderKind,
     TokenKind,
     TokenState,
-    EventKind
+    EventKind,
+    JobKind,
+    JobState
 );
 
 /// What is stored as JSON text.
@@ -312,4 +315,4 @@ macro_rules! json {
     )+};
 }
 
-json!(PermissionSet, Scopes, AddressRules, Policy);
+json!(PermissionSet, Scopes, AddressRules, Policy, job::Body);

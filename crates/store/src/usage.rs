@@ -2,7 +2,7 @@
 
 use tokenhouse_model::{Millis, Result, Uuid};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Number};
 use crate::sql::{Bind as _, args, row, statements};
 
 /// How often a token was used on one day with one outcome.
@@ -33,7 +33,9 @@ statements! {
         WHERE token_id = $1 AND day = $2 AND outcome = $3";
     OF_TOKEN = "SELECT token_id, day, outcome, uses, last_at, addresses FROM usage_day WHERE token_id = $1
         ORDER BY day, outcome LIMIT 1000";
-    FORGET = "DELETE FROM usage_day WHERE day < $1";
+    FORGET = "DELETE FROM usage_day WHERE (token_id, day, outcome) IN
+        (SELECT token_id, day, outcome FROM usage_day WHERE day < $1 ORDER BY day LIMIT $2)";
+    COUNT_BEFORE = "SELECT COUNT(*) FROM (SELECT day FROM usage_day WHERE day < $1 LIMIT $2) AS old";
 }
 
 /// The most addresses that are remembered of a token, day and outcome.
@@ -62,10 +64,18 @@ pub async fn of_token(conn: &mut Conn<'_>, token: Uuid) -> Result<Vec<UsageDay>>
     conn.all(&OF_TOKEN, args![token]).await
 }
 
-/// Forgets days before this one.
+/// Forgets at most so many rows of days before this one, the oldest first, and tells how many.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn forget_before(conn: &mut Conn<'_>, day: i64) -> Result<u64> {
-    conn.run(&FORGET, args![day]).await
+pub async fn forget_before(conn: &mut Conn<'_>, day: i64, most: i64) -> Result<i64> {
+    conn.run(&FORGET, args![day, most]).await.map(u64::cast_signed)
+}
+
+/// How many rows of days before this one there are, counted up to `most`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn count_before(conn: &mut Conn<'_>, day: i64, most: i64) -> Result<i64> {
+    Ok(conn.one::<Number>(&COUNT_BEFORE, args![day, most]).await?.map_or(0, |number| number.value))
 }

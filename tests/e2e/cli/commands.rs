@@ -1,6 +1,7 @@
 //! Every group of commands against a real server: as tables for people, and as JSON for scripts.
 
 use serde_json::{Value, json};
+use tokenhouse_authority::jobs;
 use tokenhouse_e2e::both;
 
 use super::Cli;
@@ -128,6 +129,30 @@ both! {
         cli.run("policy set --file policy.json").await.exit(0);
         assert_eq!(cli.json("policy show").await, before);
         cli.run("policy set --file policy.json --limit 3").await.exit(2);
+    }
+
+    async fn jobs_are_listed_and_confirmed(house) {
+        let cli = Cli::of(house);
+        assert_eq!(cli.run("jobs").await.exit(0).err, "none\n");
+        jobs::tend(&house.ctx).await.unwrap();
+        let list = cli.json("jobs list").await;
+        let id = list["items"][0]["id"].as_str().unwrap();
+        assert_eq!((all(&list, "kind"), all(&list, "state")), (vec!["forget".to_owned()], vec!["waiting".to_owned()]));
+        cli.run(&format!("jobs confirm {id}")).await.exit(5);
+        house.wait(2 * 3600);
+        jobs::tend(&house.ctx).await.unwrap();
+        let shown = cli.run("jobs").await.exit(0).out;
+        let row = shown.lines().nth(1).unwrap();
+        assert!(row.starts_with(&format!(" {id}")) && row.contains("held") && row.contains("time_jumped"), "{shown}");
+        let confirmed = cli.run(&format!("jobs confirm {id}")).await.exit(0);
+        assert_eq!((confirmed.cell("State"), confirmed.cell("Held because")), ("waiting", "-"));
+        house.wait(2 * 3600);
+        jobs::tend(&house.ctx).await.unwrap();
+        let confirmed = cli.json(&format!("jobs confirm {id}")).await;
+        assert_eq!((&confirmed["state"], confirmed["receipt"]["journaled"].as_bool()), (&"waiting".into(), Some(true)));
+        cli.run("jobs confirm nonsense").await.exit(3);
+        let (_, member) = house.person("b@example.test", &["member"]).await;
+        Cli::at(&house.url, &member).run("jobs").await.exit(4);
     }
 
     async fn tokens_live_and_die(house) {

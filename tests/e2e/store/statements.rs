@@ -8,6 +8,7 @@ use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, Passwor
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
+use tokenhouse_model::job::{Held, Job, JobKind, Why};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{Grant, HolderKind, Namespace, RoleKind};
 use tokenhouse_model::secret::Digest;
@@ -19,7 +20,7 @@ use tokenhouse_store::journal::{Entry, Journal};
 use tokenhouse_store::once::Kept;
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{
-    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, ledger, once, orgs, roles, tokens, usage,
+    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, once, orgs, roles, tokens, usage,
 };
 
 const fn n(number: u128) -> Uuid {
@@ -270,7 +271,8 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     same!(once::find(conn, &kept.id, 1000), None::<Kept>);
     same!(once::purge_token(conn, TOKEN), 1);
     same!(once::purge_secret(conn, SECRET), 0);
-    same!(once::forget(conn, 1000), 1);
+    same!(once::count_expired(conn, 1000, 10), 1);
+    same!(once::forget(conn, 1000, 10), 1);
     let mut day = UsageDay {
         token_id: TOKEN,
         day: 20_000,
@@ -283,7 +285,17 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     usage::add(conn, &UsageDay { last_at: 4, addresses: "192.0.2.2".to_owned(), ..day.clone() }).await?;
     (day.uses, day.addresses) = (4, "192.0.2.1 192.0.2.2".to_owned());
     same!(usage::of_token(conn, TOKEN), [&day]);
-    same!(usage::forget_before(conn, 20_001), 1);
+    same!(usage::count_before(conn, 20_001, 10), 1);
+    same!(usage::forget_before(conn, 20_001, 10), 1);
+    let job = Job::new(JobKind::Forget, 1);
+    jobs::add(conn, &job).await?;
+    let mut taken = job.take(n(8), 2, 3).unwrap();
+    taken.body.held = Some(Held { why: Why::TimeJumped, by: 4, at: 5, node: n(9) });
+    jobs::update(conn, &taken, 0).await?;
+    jobs::add(conn, &job).await?;
+    same!(jobs::by_id(conn, job.id), Some(&taken));
+    assert!(jobs::update(conn, &job, 0).await.is_err());
+    same!(jobs::list(conn, Uuid::nil(), 10), [&taken]);
     Ok(())
 }
 
@@ -410,7 +422,7 @@ async fn every_statement_runs_on_postgres() {
 }
 
 /// Tables that nothing is read into yet, and the two that have no struct of the same columns.
-const OTHERS: [&str; 4] = ["job", "ledger_head", "saved_search", "tokenhouse_migration"];
+const OTHERS: [&str; 3] = ["ledger_head", "saved_search", "tokenhouse_migration"];
 
 /// Tables, their columns in order, and whether each may be NULL.
 type Tables = BTreeMap<String, Vec<(String, bool)>>;

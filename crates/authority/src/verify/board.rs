@@ -45,6 +45,9 @@ const REVISION_BITS: u32 = 44;
 pub(crate) struct Board {
     /// The life of the memory; what was read in another is not good.
     era: AtomicU64,
+    /// The revision at which this life began: nothing that was read as of an earlier one is good in it, since events
+    /// up to there left no mark.
+    begun: AtomicI64,
     applied: AtomicI64,
     fresh_until: AtomicI64,
     /// For each place the era and revision of the last event that touched a key there. Keys share places, so a thing
@@ -59,6 +62,7 @@ impl Board {
     pub(crate) fn new(bits: u32) -> Self {
         Self {
             era: AtomicU64::new(1),
+            begun: AtomicI64::new(i64::MAX),
             applied: AtomicI64::new(0),
             fresh_until: AtomicI64::new(Boot::MIN),
             marks: (0..1_u64 << bits).map(|_| AtomicU64::new(0)).collect(),
@@ -90,12 +94,12 @@ impl Board {
         self.fresh_until.load(Ordering::Acquire)
     }
 
-    /// The revision of the last event of this era that touched a key.
+    /// The revision of the last event of this era that touched a key; where none did, that at which the era began.
     fn mark(&self, key: Key, era: u64) -> i64 {
         let packed = self.place(key).map_or(u64::MAX, |place| place.load(Ordering::Acquire));
         let revision = i64::try_from(packed & ((1 << REVISION_BITS) - 1)).unwrap_or(i64::MAX);
         match (packed >> REVISION_BITS).cmp(&era) {
-            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Less => self.begun.load(Ordering::Acquire),
             std::cmp::Ordering::Equal => revision,
             std::cmp::Ordering::Greater => i64::MAX,
         }
@@ -122,10 +126,17 @@ impl Board {
         self.fresh_until.store(fresh_until, Ordering::Release);
     }
 
-    /// Begins another life: nothing that was read before is good, and nothing is answered until the next
-    /// [`Board::publish`].
+    /// Ends this life: nothing that was read in it is good in the next one, which begins with [`Board::begin`], and
+    /// nothing is answered until the next [`Board::publish`].
     pub(crate) fn forget(&self) {
         self.fresh_until.store(Boot::MIN, Ordering::Release);
+        // Before the era: whoever sees the new one finds nothing to hold before it has begun.
+        self.begun.store(i64::MAX, Ordering::Release);
         self.era.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Begins the new life at this revision.
+    pub(crate) fn begin(&self, revision: i64) {
+        self.begun.store(revision, Ordering::Release);
     }
 }

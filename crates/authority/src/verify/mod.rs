@@ -152,6 +152,33 @@ async fn sure(ctx: &Ctx) -> Result<Option<Millis>> {
     Ok(Some(age))
 }
 
+/// How often a request is let in again whose node dropped its memory meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What is true of a digest, and how old that may be, in milliseconds, where it was not asked of the database as it
+/// should.
+async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Option<Millis>)> {
+    for _ in 0..ATTEMPTS {
+        let era = ctx.truth.board.era();
+        let stale = sure(ctx).await?;
+        let mut recalled = match ctx.truth.memory.recall(digest, &ctx.truth.board, ctx.clock.now()) {
+            Some(recalled) => recalled,
+            None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
+            None => fill::fill(ctx, digest).await?,
+        };
+        if stale.is_none() && recalled.seems_idle(ctx.clock.now()) {
+            // Another node may have used it since: its row is asked before it is refused for resting too long.
+            ctx.truth.memory.forget(digest);
+            recalled = fill::fill(ctx, digest).await?;
+        }
+        // Whoever was let in before history was lost must be let in again.
+        if ctx.truth.board.era() == era {
+            return Ok((recalled, stale));
+        }
+    }
+    Err(Error::unavailable("this node is not sure of the present state; try again"))
+}
+
 /// Verifies a credential. A refusal is an answer, not an error.
 ///
 /// # Errors
@@ -164,19 +191,8 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
         Ok(_) => {}
     }
     let digest = Digest::of(presented.bytes());
-    let stale = sure(ctx).await?;
-    let mut recalled = match ctx.truth.memory.recall(&digest, &ctx.truth.board, ctx.clock.now()) {
-        Some(recalled) => recalled,
-        None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
-        None => fill::fill(ctx, &digest).await?,
-    };
-    let mut now = ctx.clock.now();
-    if stale.is_none() && recalled.seems_idle(now) {
-        // Another node may have used it since: its row is asked before it is refused for resting too long.
-        ctx.truth.memory.forget(&digest);
-        recalled = fill::fill(ctx, &digest).await?;
-        now = ctx.clock.now();
-    }
+    let (recalled, stale) = recall(ctx, &digest).await?;
+    let now = ctx.clock.now();
     let Recalled::Known(known, holder) = recalled else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
@@ -304,18 +320,21 @@ pub fn pulse(ctx: &Ctx) -> Pulse {
 }
 
 /// The names of [`counters`] and what they mean.
-pub const COUNTERS: [(&str, &str); 5] = [
+pub const COUNTERS: [(&str, &str); 7] = [
     ("verify_readings", "Times that verify read the database"),
     ("verify_readings_repeated", "Readings that were touched meanwhile and begun again"),
     ("verify_refused_busy", "Questions sent away because too many were waiting"),
     ("stale_answers", "Answers given without the database, outside the guarantee"),
     ("history_lost", "Times that the database was found to have lost history"),
+    ("heartbeats", "Heartbeats that were committed"),
+    ("heartbeats_late", "Heartbeats that came more than S/2 after the one before"),
 ];
 
 /// Counters since the start, in the order of [`COUNTERS`].
 pub fn counters(ctx: &Ctx) -> [u64; COUNTERS.len()] {
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let fills = &ctx.fills;
-    let lost = ctx.truth.pulse().lost;
-    [count(&fills.readings), count(&fills.repeated), count(&fills.refused), count(&ctx.stale), lost]
+    let pulse = ctx.truth.pulse();
+    let [read, repeated, refused] = [&fills.readings, &fills.repeated, &fills.refused].map(count);
+    [read, repeated, refused, count(&ctx.stale), pulse.lost, pulse.beats, pulse.late]
 }

@@ -1,11 +1,12 @@
 //! How far this node follows the ledger: the one place that advances it, and where requests wait for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokenhouse_model::event::Recorded;
-use tokenhouse_model::follow::{Beat, Boot, Follow, Link, Lost, MILLISECOND, Position, Step, patience};
+use tokenhouse_model::follow::{Beat, Boot, FRESHNESS, Follow, Link, Lost, MILLISECOND, Position, Step, patience};
 use tokenhouse_model::{Error, Millis, Result, Uuid};
 use tokenhouse_store::nodes::Node;
 use tokenhouse_store::{Follower, Heard, Standing, ledger};
@@ -39,6 +40,8 @@ struct State {
     phase: Phase,
     /// S, in nanoseconds, as of the last heartbeat.
     freshness: Boot,
+    /// The longest S that another node may be going by, in nanoseconds.
+    longest: Boot,
     /// Why the last heartbeat failed.
     failing: Option<String>,
     /// How far the machine's wall clock is ahead of the database's, in milliseconds.
@@ -68,6 +71,10 @@ pub struct Pulse {
     pub clock_ahead: Millis,
     /// How often history was found to be lost since the start.
     pub lost: u64,
+    /// Heartbeats that were committed since the start.
+    pub beats: u64,
+    /// Those of them that came more than S/2 after the one before.
+    pub late: u64,
 }
 
 /// The truth as far as this node knows it.
@@ -76,7 +83,10 @@ pub(crate) struct Truth {
     pub(crate) board: Board,
     pub(crate) memory: Memory,
     state: Mutex<State>,
-    lost: std::sync::atomic::AtomicU64,
+    lost: AtomicU64,
+    /// Heartbeats that were committed, and those of them that came more than S/2 after the one before.
+    beats: AtomicU64,
+    late: AtomicU64,
     /// Sent whenever the board changed.
     changed: watch::Sender<()>,
     /// A heartbeat is wanted now.
@@ -90,7 +100,8 @@ impl Truth {
     pub(crate) fn new(memory: u64) -> Self {
         let state = State {
             phase: Phase::Nowhere,
-            freshness: tokenhouse_model::follow::FRESHNESS * MILLISECOND,
+            freshness: FRESHNESS * MILLISECOND,
+            longest: FRESHNESS * MILLISECOND,
             failing: None,
             clock_ahead: 0,
             beat: None,
@@ -100,7 +111,9 @@ impl Truth {
             board: Board::new(MARK_BITS),
             memory: Memory::new(memory),
             state: Mutex::new(state),
-            lost: std::sync::atomic::AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            beats: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             changed: watch::Sender::new(()),
             wants_beat: Notify::new(),
             wants_events: Notify::new(),
@@ -124,18 +137,20 @@ impl Truth {
         self.memory.clear();
     }
 
-    /// Takes the first committed heartbeat: this node is registered and begins at the head, with nothing in memory.
-    pub(crate) fn join(&self, sent: Boot, heard: &Heard) {
-        self.begin(&mut self.state(), sent, heard);
+    /// Takes the first committed heartbeat: this node is registered and begins at the head, with nothing in memory. It
+    /// is fresh with the first heartbeat that is sent at `held` or later.
+    pub(crate) fn join(&self, sent: Boot, heard: &Heard, held: Boot) {
+        self.begin(&mut self.state(), sent, heard, held);
     }
 
     /// Begins at the head with nothing in memory.
-    fn begin(&self, state: &mut State, sent: Boot, heard: &Heard) {
+    fn begin(&self, state: &mut State, sent: Boot, heard: &Heard, held: Boot) {
         self.forget();
         let head = heard.head.position();
-        state.phase = Phase::Following(Follow::from(head));
+        let follow = Follow::held(head, held);
+        self.board.begin(follow.begun());
+        state.phase = Phase::Following(follow);
         self.hear(state, sent, head, Some(head.hash), heard);
-        self.wants_beat.notify_one();
     }
 
     /// Takes a committed heartbeat that was sent when this node stood at `asked`.
@@ -146,16 +161,26 @@ impl Truth {
     }
 
     fn hear(&self, state: &mut State, sent: Boot, asked: Position, there: Option<[u8; 32]>, heard: &Heard) {
-        let freshness = heard.freshness.saturating_mul(MILLISECOND);
+        let freshness = heard.freshness.millis.saturating_mul(MILLISECOND);
         state.freshness = freshness;
-        state.beat = Some(sent);
+        state.longest = heard.freshness.longest().saturating_mul(MILLISECOND);
+        let before = state.beat.replace(sent);
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        if before.is_some_and(|before| sent.saturating_sub(before) > freshness / 2) {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
         state.failing = None;
         let Phase::Following(follow) = &mut state.phase else { return };
         let head = heard.head.revision;
+        if !heard.registered {
+            // It makes nothing fresh: nobody who confirmed a receipt until now knew of this node. The next one does.
+            self.wants_beat.notify_one();
+            return;
+        }
         match follow.heard(&Beat { sent, asked, there, head, freshness }) {
             Ok(()) if head - follow.applied().revision > MOST_BEHIND => {
                 tracing::info!(applied = follow.applied().revision, head, "far behind: the memory is dropped");
-                self.begin(state, sent, heard);
+                self.begin(state, sent, heard, Boot::MIN);
             }
             Ok(()) => self.publish(follow),
             Err(lost) => self.lose(state, lost),
@@ -177,7 +202,10 @@ impl Truth {
             };
             let step = Link::of(event).ok_or(Lost { applied });
             match step.and_then(|link| follow.apply(&link)) {
-                Ok(Step::Applied | Step::Known) if everything => self.forget(),
+                Ok(Step::Applied | Step::Known) if everything => {
+                    self.forget();
+                    self.board.begin(event.revision);
+                }
                 Ok(Step::Applied | Step::Known) => {}
                 // This node's own, after another's that is not here yet: marked already, applied with the feed.
                 Ok(Step::Ahead) => self.wants_events.notify_one(),
@@ -193,7 +221,7 @@ impl Truth {
             "history was lost: the database does not have what this node had applied; nothing is answered until what \
              was taken away in it is taken away again"
         );
-        self.lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.lost.fetch_add(1, Ordering::Relaxed);
         state.phase = Phase::Repairing;
         self.forget();
         self.changed.send_replace(());
@@ -245,7 +273,9 @@ impl Truth {
             freshness: state.freshness / MILLISECOND,
             failing: state.failing.clone(),
             clock_ahead: state.clock_ahead,
-            lost: self.lost.load(std::sync::atomic::Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            beats: self.beats.load(Ordering::Relaxed),
+            late: self.late.load(Ordering::Relaxed),
         }
     }
 
@@ -257,7 +287,7 @@ impl Truth {
     /// Which of the other nodes have not beaten for so long that they can't be fresh any more.
     pub(crate) fn gone(&self, own: Uuid, nodes: &[Node], now: Boot) -> Vec<Node> {
         let mut state = self.state();
-        let limit = GONE_AFTER.max(patience(state.freshness).saturating_mul(3));
+        let limit = GONE_AFTER.max(patience(state.longest).saturating_mul(3));
         state.others.retain(|id, _| nodes.iter().any(|node| node.id == *id));
         let still = |node: &&Node| {
             let (beats, since) = state.others.entry(node.id).or_insert((node.beats, now));

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod groups;
+mod jobs;
 mod ledger;
 mod nodes;
 mod openapi;
@@ -65,6 +66,8 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
         .routes(routes!(nodes::list, nodes::set))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::confirm))
         .split_for_parts();
     openapi::serve(router, document)
 }

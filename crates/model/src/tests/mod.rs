@@ -1,8 +1,10 @@
 //! Tests of the rules. What callers of HTTP would notice is tested end to end; here stand the tables and properties.
 
 mod decide;
+mod follow;
 mod forms;
 mod grant;
+mod job;
 mod moves;
 
 use crate::account::{AccountKind, AccountState};

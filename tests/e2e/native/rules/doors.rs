@@ -44,6 +44,8 @@ fn doors(org: &str, account: &str, group: &str, role: &str, policy: &Value) -> V
         ("PATCH", format!("/v1/orgs/{org}"), json!({"name": "first"}), ORGS),
         ("POST", format!("/v1/orgs/{nobody}/suspend"), nothing.clone(), ORGS),
         ("POST", format!("/v1/orgs/{org}/resume"), nothing.clone(), ORGS),
+        ("GET", "/v1/jobs?limit=1".into(), nothing.clone(), ORGS),
+        ("POST", format!("/v1/jobs/{nobody}/confirm"), nothing.clone(), ORGS),
         ("POST", "/v1/accounts".into(), json!({"kind": "service", "identifier": "sa::victim"}), PEOPLE),
         ("PATCH", account_path(""), json!({"description": ""}), PEOPLE),
         ("DELETE", format!("/v1/accounts/{nobody}"), nothing.clone(), PEOPLE),
