@@ -23,11 +23,19 @@ pub fn check(subjects: &[Subject], questions: &[Question]) -> Checked {
         checked.checks += 1;
         let subject = &subjects[question.subject];
         if let Some(change) = contradicted(&subject.changes, question.sent, question.answered, against) {
-            let what = &subject.what;
-            checked.violations.push(format!("{rule}, {what}:\n  {change}\n  {question}"));
+            checked.violations.push(contradiction(rule, subject, change, question));
         }
     }
     checked
+}
+
+/// The two records that contradict each other, and what else was said to the changes of their subject.
+pub fn contradiction(rule: &str, subject: &Subject, change: &Change, question: &Question) -> String {
+    let mut text = format!("{rule}, {}:\n  {change}\n  {question}", subject.what);
+    for said in &subject.refusals {
+        text.push_str(&format!("\n  not acknowledged: {said}"));
+    }
+    text
 }
 
 /// The change that an answer contradicts: one whose confirmation had been received when the question was sent, and

@@ -122,6 +122,13 @@ impl Client {
         }
         let told = self.send(node, change.method, &self.admin, &path, &change.body).await;
         let answered = self.history.now();
+        if let Told::Answered(answer) = &told
+            && answer.status > 299
+        {
+            let said = format!("{} through node {node}, answered {answered:?}: {}", change.what, answer.raw);
+            let subjects = change.effects.iter().map(|(subject, _)| *subject);
+            self.history.with(|known| subjects.for_each(|id| known.subjects[id].refusals.push(said.clone())));
+        }
         let (outcome, result) = self.judge(node, change, told, begun, answered);
         if let (Ok(answer), true) = (&result, wait) {
             let at = match answer.body["receipt"]["confirmed"]["by"].as_str() {
@@ -164,7 +171,10 @@ impl Client {
     ) -> (Outcome, Result<Answer, Refused>) {
         let answer = match told {
             Told::Answered(answer) => answer,
-            Told::NotSent => return (Outcome::Nothing, Err(Refused::NotNow)),
+            Told::NotSent => {
+                self.history.with(|known| *known.reasons.entry("nobody listens".to_owned()).or_default() += 1);
+                return (Outcome::Nothing, Err(Refused::NotNow));
+            }
             Told::Nothing => return (Outcome::Unknown, Err(Refused::Unknown)),
         };
         let code = answer.body["code"].as_str().unwrap_or_default();
@@ -178,7 +188,11 @@ impl Client {
                 let (epoch, revision) = (number("epoch"), number("revision"));
                 (Outcome::Done { epoch, revision, journaled, confirmed }, Ok(answer))
             }
-            (503, "unavailable") => (Outcome::Nothing, Err(Refused::NotNow)),
+            (503, "unavailable") => {
+                let detail = answer.body["detail"].as_str().unwrap_or_default().to_owned();
+                self.history.with(|known| *known.reasons.entry(detail).or_default() += 1);
+                (Outcome::Nothing, Err(Refused::NotNow))
+            }
             (503, "outcome_unknown") => (Outcome::Unknown, Err(Refused::Unknown)),
             (404 | 409, code) => (Outcome::Nothing, Err(Refused::No(answer.status, code.to_owned()))),
             (status, _) => {

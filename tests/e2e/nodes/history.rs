@@ -1,7 +1,7 @@
 //! What was asked of which node and answered, what was changed and when that was confirmed: by this process's clock,
 //! which never jumps.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub struct Subject {
     pub secret: String,
     pub permission: Option<&'static str>,
     pub changes: Vec<Change>,
+    /// What was said about changes that were not acknowledged.
+    pub refusals: Vec<String>,
     /// Whether it was asked about on every node since its last change.
     pub settled: bool,
 }
@@ -119,6 +121,8 @@ pub struct Known {
     recent: VecDeque<SubjectId>,
     /// What every question of so far came to: yes, no, not now, nothing.
     pub said: [u64; 4],
+    /// Why changes were refused with nothing changed, and how often.
+    pub reasons: BTreeMap<String, u64>,
     /// How many receipts were confirmed by every node, by time, and not while they were waited for.
     pub confirmed: [u64; 3],
     /// Changes whose outcome was never told.

@@ -16,6 +16,8 @@ pub struct Report {
     pub questions: [u64; 4],
     /// Changes that were acknowledged, were refused with nothing changed, and had an unknown outcome.
     pub changes: [u64; 3],
+    /// Why changes were refused, and how often.
+    pub reasons: BTreeMap<String, u64>,
     /// Receipts that were waited for: confirmed by every node, by time, not confirmed.
     pub confirmed: [u64; 3],
     /// Answers that were held against the changes.
@@ -46,6 +48,9 @@ impl Report {
         }
         self.questions.iter_mut().zip(other.questions).for_each(|(sum, more)| *sum += more);
         self.changes.iter_mut().zip(other.changes).for_each(|(sum, more)| *sum += more);
+        for (reason, count) in &other.reasons {
+            *self.reasons.entry(reason.clone()).or_default() += count;
+        }
         self.confirmed.iter_mut().zip(other.confirmed).for_each(|(sum, more)| *sum += more);
         self.checks += other.checks;
         self.direct += other.direct;
@@ -89,7 +94,11 @@ impl fmt::Display for Report {
         line("questions asked", self.questions.iter().sum::<u64>().to_string())?;
         line("  yes / no / 503 / no answer", format!("{yes} / {no} / {not_now} / {none}"))?;
         let [done, nothing, unknown] = self.changes;
-        line("changes acknowledged", format!("{done} (refused, nothing changed: {nothing})"))?;
+        line("changes acknowledged", done.to_string())?;
+        line("changes refused, nothing changed", nothing.to_string())?;
+        for (reason, count) in &self.reasons {
+            line(&format!("  {reason}"), count.to_string())?;
+        }
         line("changes of unknown outcome", unknown.to_string())?;
         let [nodes, time, not] = self.confirmed;
         line("receipts waited for", (nodes + time + not).to_string())?;

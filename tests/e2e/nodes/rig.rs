@@ -8,7 +8,7 @@ use tokenhouse_e2e::{Database, Program};
 use tokenhouse_model::env::Random;
 use tokio::time::sleep;
 
-use crate::check::check;
+use crate::check::{check, contradiction};
 use crate::client::{Client, Request};
 use crate::cluster::{Cluster, Replication};
 use crate::disk::Disk;
@@ -241,7 +241,7 @@ impl Rig {
             let subject = self.client.history.with(|known| known.subjects[subject].clone());
             let last = subject.changes.last().unwrap();
             let rule = "an acknowledged change is not what a node says when all is over";
-            let text = format!("{rule}, {}:\n  {last}\n  {question}", subject.what);
+            let text = contradiction(rule, &subject, last, &question);
             self.report.violations.push(text);
         }
     }
@@ -289,8 +289,12 @@ impl Rig {
             let revoking = async {
                 // Once the questions are under way.
                 sleep(Duration::from_millis(20)).await;
-                let revoked = self.client.revoke(self.client.die(NODES), &id, subject, false).await;
-                revoked.map(|_| self.client.history.now())
+                let begun = Instant::now();
+                while self.client.revoke(self.client.die(NODES), &id, subject, false).await.is_none() {
+                    assert!(begun.elapsed() < RECOVERY, "{id} can't be revoked");
+                    sleep(Duration::from_millis(50)).await;
+                }
+                self.client.history.now()
             };
             let asking = (0..NODES).map(|node| {
                 let (client, secret) = (&self.client, &secret);
@@ -303,8 +307,7 @@ impl Rig {
                     }
                 }
             });
-            let (revoked, refused) = futures::future::join(revoking, futures::future::join_all(asking)).await;
-            let answered = revoked.expect("a revocation that is acknowledged");
+            let (answered, refused) = futures::future::join(revoking, futures::future::join_all(asking)).await;
             let last = refused.into_iter().max().unwrap_or_default();
             self.report.refusals.push(last.saturating_sub(answered));
         }
@@ -327,6 +330,7 @@ impl Rig {
         let report = &mut self.report;
         self.client.history.with(|known| {
             (report.questions, report.confirmed) = (known.said, known.confirmed);
+            report.reasons.clone_from(&known.reasons);
             report.changes = [known.done, known.nothing, known.unknown];
         });
         report.took = self.begun.elapsed();
