@@ -164,9 +164,13 @@ impl Thread {
     /// Takes over what a heartbeat tells of time.
     fn listen(&self, sent: Boot, heard: &Heard) {
         self.clock.not_before(heard.head.at);
-        if let Some(database) = heard.database {
-            self.clock.follow(database, sent);
-            self.truth.clock_ahead(self.clock.ahead_of(database));
+        match heard.database {
+            Some(database) => {
+                self.clock.follow(database, sent);
+                self.truth.clock_ahead(self.clock.ahead_of(database));
+            }
+            // The database is a file of this machine: its time is the machine's.
+            None => self.clock.follow_wall(),
         }
     }
 

@@ -87,6 +87,11 @@ impl Clock {
         }
     }
 
+    /// Takes over the machine's own wall clock, where there is no other.
+    pub fn follow_wall(&self) {
+        self.follow(Self::wall(), self.boot());
+    }
+
     /// How far the machine's wall clock is ahead of a time that was just read, in milliseconds; a manual clock is never.
     pub fn ahead_of(&self, time: Millis) -> Millis {
         match &self.source {

@@ -38,6 +38,13 @@ pub(crate) struct Holder {
     pub(crate) tag: Tag,
 }
 
+/// A secret with the holder that it was last joined with, so that the common look needs one look-up and not two.
+#[derive(Clone, Debug)]
+struct Joined {
+    known: Arc<Known>,
+    holder: Arc<Holder>,
+}
+
 /// An org and its rules.
 #[derive(Debug)]
 pub(crate) struct Domain {
@@ -133,8 +140,9 @@ const PLACE: usize = 96;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weigh;
 
-impl Weighter<Digest, Arc<Known>> for Weigh {
-    fn weight(&self, _: &Digest, known: &Arc<Known>) -> u64 {
+impl Weighter<Digest, Joined> for Weigh {
+    fn weight(&self, _: &Digest, joined: &Joined) -> u64 {
+        let known = &joined.known;
         let token = &known.token;
         let texts = token.short_id.len() + token.name.len() + token.name_fold.len() + token.last_used_address.len();
         let secret = known.secret.last4.len() + known.secret.sealed.len();
@@ -172,7 +180,7 @@ fn services(set: &PermissionSet) -> usize {
 /// The memory of one node, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    known: Map<Digest, Arc<Known>>,
+    known: Map<Digest, Joined>,
     unknown: Map<Digest, Tag>,
     holders: Map<Uuid, Arc<Holder>>,
     domains: Map<Uuid, Arc<Domain>>,
@@ -205,14 +213,19 @@ impl Memory {
 
     /// What is remembered of a digest, if it is still true.
     pub(crate) fn recall(&self, digest: &Digest, board: &Board, now: Millis) -> Option<Recalled> {
-        let Some(known) = self.known.get(digest) else {
+        let Some(Joined { known, holder }) = self.known.get(digest) else {
             let unknown = Recalled::Unknown(self.unknown.get(digest)?);
             return unknown.holds(digest, board, now).then_some(unknown);
         };
         if !known.holds(board) {
             return None;
         }
+        if holder.holds(board, now) {
+            return Some(Recalled::Known(known, holder));
+        }
+        // Another token of the same holder may have been asked about since.
         let holder = self.holder(known.holder_id(), board, now)?;
+        self.known.insert(*digest, Joined { known: known.clone(), holder: holder.clone() });
         Some(Recalled::Known(known, holder))
     }
 
@@ -237,7 +250,7 @@ impl Memory {
                 if self.holders.peek(&holder.id).is_none_or(|there| !Arc::ptr_eq(&there, holder)) {
                     self.holders.insert(holder.id, holder.clone());
                 }
-                self.known.insert(*digest, known.clone());
+                self.known.insert(*digest, Joined { known: known.clone(), holder: holder.clone() });
             }
             Recalled::Unknown(tag) => {
                 self.known.remove(digest);

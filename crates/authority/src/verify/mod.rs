@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use tokenhouse_model::access::Act;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Facts, Reason, decide};
-use tokenhouse_model::follow::MILLISECOND;
+use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
 use tokenhouse_model::{Account, Error, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::ledger;
@@ -129,13 +129,9 @@ pub(crate) fn decide_over(
     }
 }
 
-/// Makes sure that this node may answer now; tells how old the answer may be, in milliseconds, where it may not but is
-/// allowed to.
-async fn sure(ctx: &Ctx) -> Result<Option<Millis>> {
-    let read = ctx.clock.boot();
-    if ctx.truth.board.fresh(read) {
-        return Ok(None);
-    }
+/// Makes sure that this node may answer a request at which the boot-time clock was `read`; tells how old the answer may
+/// be, in milliseconds, where it may not but is allowed to.
+async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
     ctx.truth.wants_beat.notify_one();
     let pulse = ctx.truth.pulse();
     let age = read.saturating_sub(pulse.beat.unwrap_or(0)) / MILLISECOND;
@@ -155,25 +151,30 @@ async fn sure(ctx: &Ctx) -> Result<Option<Millis>> {
 /// How often a request is let in again whose node dropped its memory meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What is true of a digest, and how old that may be, in milliseconds, where it was not asked of the database as it
-/// should.
-async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Option<Millis>)> {
+/// What is true of a digest, as of when; and how old that may be, in milliseconds, where the database could not be asked.
+async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<Millis>)> {
+    let board = &ctx.truth.board;
     for _ in 0..ATTEMPTS {
-        let era = ctx.truth.board.era();
-        let stale = sure(ctx).await?;
-        let mut recalled = match ctx.truth.memory.recall(digest, &ctx.truth.board, ctx.clock.now()) {
+        let (era, read) = (board.era(), ctx.clock.boot());
+        let mut now = ctx.clock.at(read);
+        let stale = if board.fresh(read) { None } else { sure(ctx, read).await? };
+        let mut recalled = match ctx.truth.memory.recall(digest, board, now) {
             Some(recalled) => recalled,
             None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
-            None => fill::fill(ctx, digest).await?,
+            None => {
+                let filled = fill::fill(ctx, digest).await?;
+                now = ctx.clock.now();
+                filled
+            }
         };
-        if stale.is_none() && recalled.seems_idle(ctx.clock.now()) {
+        if stale.is_none() && recalled.seems_idle(now) {
             // Another node may have used it since: its row is asked before it is refused for resting too long.
             ctx.truth.memory.forget(digest);
             recalled = fill::fill(ctx, digest).await?;
         }
         // Whoever was let in before history was lost must be let in again.
-        if ctx.truth.board.era() == era {
-            return Ok((recalled, stale));
+        if board.era() == era {
+            return Ok((recalled, now, stale));
         }
     }
     Err(Error::unavailable("this node is not sure of the present state; try again"))
@@ -191,8 +192,7 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
         Ok(_) => {}
     }
     let digest = Digest::of(presented.bytes());
-    let (recalled, stale) = recall(ctx, &digest).await?;
-    let now = ctx.clock.now();
+    let (recalled, now, stale) = recall(ctx, &digest).await?;
     let Recalled::Known(known, holder) = recalled else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
