@@ -50,6 +50,12 @@ impl Database {
         Some(Self { backend, url, location, server })
     }
 
+    /// A PostgreSQL database that somebody else made.
+    pub fn at(url: &str) -> Self {
+        let location = Location::parse(url).unwrap();
+        Self { backend: Backend::Postgres, url: url.to_owned(), location, server: url.to_owned() }
+    }
+
     /// The file of a SQLite database.
     pub fn file(&self) -> PathBuf {
         PathBuf::from(self.url.strip_prefix("sqlite://").expect("a SQLite database"))

@@ -20,7 +20,7 @@ use tokenhouse_store::{Checkpoints, MasterKey, Settings, Store};
 use tokio::task::JoinHandle;
 
 pub use answer::Answer;
-pub use database::{Backend, Database};
+pub use database::{Backend, Database, server as postgres};
 pub use leaks::logs;
 pub use program::{Copy, Program, Ran, binary};
 

@@ -60,6 +60,8 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
     /// What the shell does before it becomes the server, e.g. `ulimit`.
     pub before: String,
+    /// The address that it is told to listen on.
+    pub listen: String,
     client: reqwest::Client,
     serving: Option<Child>,
     log: Arc<Mutex<String>>,
@@ -92,7 +94,11 @@ impl Program {
     pub async fn init(backend: Backend) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::create(backend, folder.path()).await?;
-        let mut program = Self {
+        Some(Self::init_on(database, folder).await)
+    }
+
+    fn of(database: Database, folder: tempfile::TempDir) -> Self {
+        Self {
             url: String::new(),
             admin: String::new(),
             password: String::new(),
@@ -100,12 +106,18 @@ impl Program {
             folder,
             environment: Vec::new(),
             before: ":".to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
             client: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
             serving: None,
             log: Arc::default(),
             secrets: Mutex::default(),
             copies: Vec::new(),
-        };
+        }
+    }
+
+    /// As [`Program::init`], on this empty database and with this folder.
+    pub async fn init_on(database: Database, folder: tempfile::TempDir) -> Self {
+        let mut program = Self::of(database, folder);
         let made = program.run(&["init", "--org", "first", "--admin", ADMIN, "--json"]).await;
         assert_eq!(made.code, 0, "{}", made.err);
         let made: Value = serde_json::from_str(&made.out).unwrap();
@@ -113,7 +125,18 @@ impl Program {
             made[name].as_str().unwrap().clone_into(to);
         }
         program.secrets.get_mut().unwrap().extend([program.admin.clone(), program.password.clone()]);
-        Some(program)
+        program
+    }
+
+    /// A further node of the same installation, which does not run yet: the same master key, a folder and a journal of
+    /// its own, and its own way to the database.
+    pub fn beside(&self, url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join("master.key"), folder.path().join("master.key")).unwrap();
+        let mut program = Self::of(Database::at(url), folder);
+        program.admin.clone_from(&self.admin);
+        program.password.clone_from(&self.password);
+        program
     }
 
     /// The journal's folder.
@@ -146,16 +169,25 @@ impl Program {
     /// # Panics
     /// With its log, if it ends before.
     pub async fn start(&mut self) {
+        if let Err(log) = self.try_start().await {
+            panic!("it does not serve: {log}");
+        }
+    }
+
+    /// As [`Program::start`].
+    ///
+    /// # Errors
+    /// Its log, if it ends before it serves.
+    pub async fn try_start(&mut self) -> Result<(), String> {
         let mut command = Command::new("bash");
         command.arg("-c").arg(format!("{}; exec \"$0\" \"$@\"", self.before)).arg(binary());
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(self.place());
+        command.args(["serve", "--listen", &self.listen]).args(self.place());
         command.env("TOKENHOUSE__LOG__FORMAT", "json").envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         loop {
-            let line = lines.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("it does not serve: {}", self.log.lock().unwrap()));
+            let Some(line) = lines.next_line().await.unwrap() else { return Err(self.log()) };
             let said: Value = serde_json::from_str(&line).unwrap_or_default();
             self.log.lock().unwrap().push_str(&line);
             if said["message"] == "serving" {
@@ -170,6 +202,7 @@ impl Program {
             }
         });
         self.serving = Some(child);
+        Ok(())
     }
 
     /// What it logged so far.

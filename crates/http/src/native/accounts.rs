@@ -12,7 +12,7 @@ use tokenhouse_model::cursor::Page;
 use utoipa::ToSchema;
 
 use super::shapes::{Account, Changed, Gone, List};
-use super::{Answer, Native, changed, created, found, listed};
+use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
 use crate::extract::{As, Body, Path, Query};
 use crate::problem::Reply;
@@ -118,7 +118,7 @@ pub(super) async fn create(
     let kind = Kind::parse(&new.kind)?;
     let NewAccountRequest { identifier, description, password, .. } = new;
     let done = accounts::create(&ctx, &caller, NewAccount { kind, identifier, description, password }).await?;
-    Ok(created(&done, accounts::just_changed(&ctx, done.value.id).await?.into()))
+    Ok(created(&done, shown(accounts::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
 /// Shows an account, by its id or its identifier.
@@ -142,7 +142,7 @@ pub(super) async fn describe(
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(&ctx, &caller, &account).await?;
     let done = accounts::describe(&ctx, &caller, id, to.description).await?;
-    Ok(changed(&done, accounts::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Deletes an account and revokes its tokens.
@@ -166,7 +166,7 @@ pub(super) async fn activate(
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(&ctx, &caller, &account).await?;
     let done = accounts::activate(&ctx, &caller, id).await?;
-    Ok(changed(&done, accounts::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Stops an account's tokens.
@@ -178,7 +178,7 @@ pub(super) async fn deactivate(
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(&ctx, &caller, &account).await?;
     let done = accounts::deactivate(&ctx, &caller, id).await?;
-    Ok(changed(&done, accounts::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Sets the password of an account's person; sessions that the old one opened end.
@@ -192,7 +192,7 @@ pub(super) async fn set_password(
     let account = accounts::find(&ctx, &caller, &account).await?;
     let done =
         passwords::set(&ctx, &caller, NewPassword { account, password: new.password, current: new.current }).await?;
-    Ok(changed(&done, accounts::just_changed(&ctx, account).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(&ctx, account).await)?.into()))
 }
 
 /// Tells what an account holds, directly and inherited, and through what.
@@ -217,7 +217,7 @@ async fn give(
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(ctx, caller, account).await?;
     let done = roles::give(ctx, caller, Giving { holder: Holder::Account(id), what, until: until.expires_at }).await?;
-    Ok(changed(&done, accounts::just_changed(ctx, id).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(ctx, id).await)?.into()))
 }
 
 async fn take(
@@ -228,7 +228,7 @@ async fn take(
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(ctx, caller, account).await?;
     let done = roles::take(ctx, caller, Holder::Account(id), what).await?;
-    Ok(changed(&done, accounts::just_changed(ctx, id).await?.into()))
+    Ok(changed(&done, shown(accounts::just_changed(ctx, id).await)?.into()))
 }
 
 /// Gives an account a role, by the role's id or name.

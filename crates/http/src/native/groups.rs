@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::accounts::Until;
 use super::shapes::{Account, Changed, Gone, Group, List, Paging};
-use super::{Answer, Native, changed, created, found, listed};
+use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
 use crate::extract::{As, Body, Path, Query};
 use crate::problem::Reply;
@@ -50,7 +50,7 @@ pub(super) async fn create(
     Body(naming): Body<NamingRequest>,
 ) -> Reply<Answer<Changed<Group>>> {
     let done = groups::create(&ctx, &caller, naming.into()).await?;
-    Ok(created(&done, groups::just_changed(&ctx, done.value.id).await?.into()))
+    Ok(created(&done, shown(groups::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
 /// Shows a group, by its id or its name.
@@ -70,7 +70,7 @@ pub(super) async fn update(
 ) -> Reply<Answer<Changed<Group>>> {
     let id = groups::find(&ctx, &caller, &group).await?;
     let done = groups::update(&ctx, &caller, id, naming.into()).await?;
-    Ok(changed(&done, groups::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(groups::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Deletes a group; its members lose what it gave.
@@ -108,7 +108,7 @@ pub(super) async fn add(
     let id = groups::find(&ctx, &caller, &group).await?;
     let account = accounts::find(&ctx, &caller, &account).await?;
     let done = groups::add(&ctx, &caller, id, account).await?;
-    Ok(changed(&done, groups::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(groups::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Takes an account out of a group.
@@ -121,7 +121,7 @@ pub(super) async fn remove(
     let id = groups::find(&ctx, &caller, &group).await?;
     let account = accounts::find(&ctx, &caller, &account).await?;
     let done = groups::remove(&ctx, &caller, id, account).await?;
-    Ok(changed(&done, groups::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(groups::just_changed(&ctx, id).await)?.into()))
 }
 
 async fn give(
@@ -133,13 +133,13 @@ async fn give(
 ) -> Reply<Answer<Changed<Group>>> {
     let id = groups::find(ctx, caller, group).await?;
     let done = roles::give(ctx, caller, Giving { holder: Holder::Group(id), what, until: until.expires_at }).await?;
-    Ok(changed(&done, groups::just_changed(ctx, id).await?.into()))
+    Ok(changed(&done, shown(groups::just_changed(ctx, id).await)?.into()))
 }
 
 async fn take(ctx: &std::sync::Arc<Ctx>, caller: &Caller, group: &str, what: Given) -> Reply<Answer<Changed<Group>>> {
     let id = groups::find(ctx, caller, group).await?;
     let done = roles::take(ctx, caller, Holder::Group(id), what).await?;
-    Ok(changed(&done, groups::just_changed(ctx, id).await?.into()))
+    Ok(changed(&done, shown(groups::just_changed(ctx, id).await)?.into()))
 }
 
 /// Gives a group's members a role.

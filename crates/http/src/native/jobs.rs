@@ -9,7 +9,7 @@ use tokenhouse_model::id::parse;
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, List, Paging, somebody, time};
-use super::{Answer, Native, changed, listed};
+use super::{Answer, Native, changed, listed, shown};
 use crate::House;
 use crate::extract::{As, Path, Query};
 use crate::problem::Reply;
@@ -108,5 +108,5 @@ pub(super) async fn confirm(
     Path(job): Path<String>,
 ) -> Reply<Answer<Changed<Job>>> {
     let done = jobs::confirm(&ctx, &caller, parse("job", &job)?).await?;
-    Ok(changed(&done, jobs::get(&ctx, &caller, done.value.id).await?.into()))
+    Ok(changed(&done, shown(jobs::get(&ctx, &caller, done.value.id).await)?.into()))
 }

@@ -8,7 +8,7 @@ use tokenhouse_model::{Error, SecretText, Uuid};
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, List, Org, Paging};
-use super::{Answer, Native, changed, created, found, listed};
+use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
 use crate::extract::{As, Body, Path, Query};
 use crate::problem::Reply;
@@ -66,7 +66,7 @@ pub(super) async fn create(
     Body(new): Body<NewOrgRequest>,
 ) -> Reply<Answer<Changed<CreatedOrg>>> {
     let done = orgs::create(&ctx, &caller, NewOrg { name: new.name, admin: new.admin }).await?;
-    let org = orgs::get(&ctx, &caller, done.value.id).await?.into();
+    let org = shown(orgs::get(&ctx, &caller, done.value.id).await)?.into();
     Ok(created(&done, CreatedOrg { org, admin: done.value.with, password: done.value.secret.clone() }))
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn rename(
     Body(to): Body<Rename>,
 ) -> Reply<Answer<Changed<Org>>> {
     let done = orgs::rename(&ctx, &caller, id(&org)?, to.name).await?;
-    Ok(changed(&done, orgs::get(&ctx, &caller, done.value.id).await?.into()))
+    Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
 }
 
 /// Stops every credential of an org.
@@ -96,7 +96,7 @@ pub(super) async fn suspend(
     Path(org): Path<String>,
 ) -> Reply<Answer<Changed<Org>>> {
     let done = orgs::suspend(&ctx, &caller, id(&org)?).await?;
-    Ok(changed(&done, orgs::get(&ctx, &caller, done.value.id).await?.into()))
+    Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
 }
 
 /// Lets an org's credentials work again.
@@ -107,5 +107,5 @@ pub(super) async fn resume(
     Path(org): Path<String>,
 ) -> Reply<Answer<Changed<Org>>> {
     let done = orgs::resume(&ctx, &caller, id(&org)?).await?;
-    Ok(changed(&done, orgs::get(&ctx, &caller, done.value.id).await?.into()))
+    Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
 }

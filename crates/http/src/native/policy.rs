@@ -8,7 +8,7 @@ use tokenhouse_model::policy::KindPolicy;
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, millis, seconds};
-use super::{Answer, Native, changed, found};
+use super::{Answer, Native, changed, found, shown};
 use crate::House;
 use crate::extract::{As, Body};
 use crate::problem::Reply;
@@ -134,5 +134,5 @@ pub(super) async fn set(
     Body(rules): Body<RulesRequest>,
 ) -> Reply<Answer<Changed<Rules>>> {
     let done = policies::set(&ctx, &caller, rules.into()).await?;
-    Ok(changed(&done, policies::get(&ctx, &caller).await?.into()))
+    Ok(changed(&done, shown(policies::get(&ctx, &caller).await)?.into()))
 }

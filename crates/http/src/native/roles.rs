@@ -7,7 +7,7 @@ use tokenhouse_model::cursor::Page;
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, Gone, List, Paging, Role};
-use super::{Answer, Native, changed, created, found, listed};
+use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
 use crate::extract::{As, Body, Path, Query};
 use crate::problem::Reply;
@@ -49,7 +49,7 @@ pub(super) async fn create(
     Body(new): Body<RoleRequest>,
 ) -> Reply<Answer<Changed<Role>>> {
     let done = roles::create(&ctx, &caller, new.into()).await?;
-    Ok(created(&done, roles::just_changed(&ctx, &caller, done.value.id).await?.into()))
+    Ok(created(&done, shown(roles::just_changed(&ctx, &caller, done.value.id).await)?.into()))
 }
 
 /// Shows a role, by its id or its name.
@@ -69,7 +69,7 @@ pub(super) async fn update(
 ) -> Reply<Answer<Changed<Role>>> {
     let id = roles::find(&ctx, &caller, &role).await?;
     let done = roles::update(&ctx, &caller, id, wanted.into()).await?;
-    Ok(changed(&done, roles::just_changed(&ctx, &caller, id).await?.into()))
+    Ok(changed(&done, shown(roles::just_changed(&ctx, &caller, id).await)?.into()))
 }
 
 /// Deletes a custom role; who held it loses what it gave.

@@ -8,7 +8,7 @@ use tokenhouse_model::{Error, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
 
 use super::shapes::{Account, Changed, Issued, Org, Token};
-use super::{Answer, Native, changed, created, found};
+use super::{Answer, Native, changed, created, found, shown};
 use crate::House;
 use crate::extract::{As, Body, Unknown};
 use crate::problem::Reply;
@@ -61,7 +61,7 @@ pub(super) async fn sign_in(
     let done =
         sessions::sign_in(&ctx, SignIn { email, password, org, address, request_id, surface: Surface::Native }).await?;
     let secret = done.value.secret.clone().ok_or_else(|| Error::internal("a session without a secret"))?;
-    let token = tokens::just_changed(&ctx, done.value.id).await?.into();
+    let token = shown(tokens::just_changed(&ctx, done.value.id).await)?.into();
     Ok(created(&done, Issued { secret, token }))
 }
 
@@ -69,5 +69,5 @@ pub(super) async fn sign_in(
 #[utoipa::path(delete, path = "/v1/session", tag = "session", responses((status = 200, description = "Signed out", body = Changed<Token>)))]
 pub(super) async fn sign_out(State(ctx): House, As(caller, _): Native) -> Reply<Answer<Changed<Token>>> {
     let done = sessions::sign_out(&ctx, &caller).await?;
-    Ok(changed(&done, tokens::get(&ctx, &caller, done.value.id).await?.into()))
+    Ok(changed(&done, shown(tokens::get(&ctx, &caller, done.value.id).await)?.into()))
 }

@@ -13,7 +13,7 @@ use tokenhouse_model::{
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, Issued, List, Token, millis};
-use super::{Answer, Native, changed, created, found, listed};
+use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
 use crate::extract::{As, Body, Path, Query};
 use crate::problem::Reply;
@@ -173,7 +173,7 @@ pub(super) async fn issue(
         name: ask.name,
     };
     let done = tokens::issue(&ctx, &caller, issue).await?;
-    let token = tokens::just_changed(&ctx, done.value.id).await?.into();
+    let token = shown(tokens::just_changed(&ctx, done.value.id).await)?.into();
     Ok(created(&done, Issued { secret: secret(&done)?, token }))
 }
 
@@ -195,7 +195,7 @@ pub(super) async fn update(
     let id = tokens::find(&caller, &token)?;
     let update = Update { name: to.name, expires_at: to.expires_at.map(|at| at.unwrap_or(NEVER)) };
     let done = tokens::update(&ctx, &caller, id, update).await?;
-    Ok(changed(&done, tokens::just_changed(&ctx, id).await?.into()))
+    Ok(changed(&done, shown(tokens::just_changed(&ctx, id).await)?.into()))
 }
 
 /// Switches a token off.
@@ -206,7 +206,7 @@ pub(super) async fn deactivate(
     Path(token): Path<String>,
 ) -> Reply<Answer<Changed<Token>>> {
     let done = tokens::deactivate(&ctx, &caller, tokens::find(&caller, &token)?).await?;
-    Ok(changed(&done, tokens::just_changed(&ctx, done.value.id).await?.into()))
+    Ok(changed(&done, shown(tokens::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
 /// Switches a token on again.
@@ -217,7 +217,7 @@ pub(super) async fn reactivate(
     Path(token): Path<String>,
 ) -> Reply<Answer<Changed<Token>>> {
     let done = tokens::reactivate(&ctx, &caller, tokens::find(&caller, &token)?).await?;
-    Ok(changed(&done, tokens::just_changed(&ctx, done.value.id).await?.into()))
+    Ok(changed(&done, shown(tokens::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
 /// Gives a token a new secret; the old one may stay good for an overlap.
@@ -231,7 +231,7 @@ pub(super) async fn rotate(
     let id = tokens::find(&caller, &token)?;
     let overlap = millis(Some(how.overlap_seconds));
     let done = tokens::rotate(&ctx, &caller, Rotate { id, overlap, form: Form::House }).await?;
-    let token = tokens::just_changed(&ctx, id).await?.into();
+    let token = shown(tokens::just_changed(&ctx, id).await)?.into();
     Ok(changed(&done, Issued { secret: secret(&done)?, token }))
 }
 
@@ -243,7 +243,7 @@ pub(super) async fn revoke(
     Path(token): Path<String>,
 ) -> Reply<Answer<Changed<Token>>> {
     let done = tokens::revoke(&ctx, &caller, tokens::find(&caller, &token)?).await?;
-    Ok(changed(&done, tokens::just_changed(&ctx, done.value.id).await?.into()))
+    Ok(changed(&done, shown(tokens::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
 /// Tells how a token was used, day by day, for 35 days.
