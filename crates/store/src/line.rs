@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokenhouse_model::chain::Hash;
 use tokenhouse_model::event::Recorded;
 use tokenhouse_model::follow::Position;
-use tokenhouse_model::{Millis, Result, Uuid};
+use tokenhouse_model::{ErrorKind, Millis, Result, Uuid};
 use tokio::sync::Mutex;
 
 use crate::conn::{Conn, Location, Single};
@@ -33,6 +33,9 @@ impl Line {
         }
     }
 }
+
+/// How long a heartbeat waits for a file that somebody else has locked, in milliseconds.
+const BRIEFLY: &str = "PRAGMA busy_timeout = 150";
 
 /// The connection of the heartbeat.
 #[derive(Debug)]
@@ -80,29 +83,43 @@ impl Heart {
         };
         let mut single = self.line.take().await?;
         let mut conn = single.conn();
-        crate::conn::begin(&mut conn).await?;
-        let heard = Self::say(&mut conn, node, gone).await?;
+        let writes = Self::begin(&mut conn).await?;
+        let heard = Self::say(&mut conn, node, gone, writes).await?;
         let same = node.applied == 0 || heard.there.as_ref().is_some_and(|there| there.link() == hash);
-        conn.raw(if same { "COMMIT" } else { "ROLLBACK" }).await?;
+        conn.raw(if same && writes { "COMMIT" } else { "ROLLBACK" }).await?;
         self.line.single = Some(single);
         Ok(heard)
     }
 
-    async fn say(conn: &mut Conn<'_>, node: &Node, gone: &[Node]) -> Result<Heard> {
-        let registered = nodes::beat(conn, node).await?;
-        for node in gone {
+    /// Begins, and tells whether this heartbeat can be written. A file that somebody else has locked can still be read,
+    /// and what is read of it is all that there is: no other primary could be behind it. So reading keeps a node fresh
+    /// there; its acknowledgements wait.
+    async fn begin(conn: &mut Conn<'_>) -> Result<bool> {
+        if !conn.is_sqlite() {
+            return conn.raw("BEGIN").await.map(|()| true);
+        }
+        conn.raw(BRIEFLY).await?;
+        match conn.raw("BEGIN IMMEDIATE").await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Unavailable => conn.raw("BEGIN").await.map(|()| false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn say(conn: &mut Conn<'_>, node: &Node, gone: &[Node], writes: bool) -> Result<Heard> {
+        let mut registered = writes && nodes::beat(conn, node).await?;
+        for node in gone.iter().filter(|_| writes) {
             nodes::remove(conn, node).await?;
         }
         // S before the head: one that is raised in between must not count for what was read before.
         let freshness = nodes::freshness(conn).await?;
-        Ok(Heard {
-            registered,
-            freshness,
-            head: ledger::head(conn).await?,
-            there: ledger::place(conn, node.applied).await?,
-            database: schema::time(conn).await?,
-            nodes: nodes::all(conn).await?,
-        })
+        let head = ledger::head(conn).await?;
+        let there = ledger::place(conn, node.applied).await?;
+        let (database, nodes) = (schema::time(conn).await?, nodes::all(conn).await?);
+        if !writes {
+            registered = nodes.iter().any(|there| there.id == node.id);
+        }
+        Ok(Heard { registered, freshness, head, there, database, nodes })
     }
 
     /// Takes this node's row away: it answers no more.
