@@ -9,14 +9,6 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Sq
 const TABLE: &str = "CREATE TABLE probe (id BIGINT PRIMARY KEY, value BIGINT NOT NULL)";
 const INSERT: &str = "INSERT INTO probe (id, value) VALUES ($1, $2)";
 
-/// A new database on this server.
-pub async fn fresh(server: &str) -> String {
-    let mut conn = PgConnection::connect(server).await.expect("the server");
-    conn.execute("CREATE DATABASE bench").await.expect("a database");
-    let (base, _) = server.rsplit_once('/').expect("a URL");
-    format!("{base}/bench")
-}
-
 enum Conn {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),

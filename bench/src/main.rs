@@ -29,7 +29,7 @@ async fn main() {
     println!("program   {:.1} MB", size as f64 / 1e6);
     let folder = tempfile::tempdir().expect("a folder");
     let sqlite = format!("sqlite://{}", folder.path().join("bench.db").display());
-    for (name, url) in [("SQLite", sqlite), ("PostgreSQL", database::fresh(&postgres).await)] {
+    for (name, url) in [("SQLite", sqlite), ("PostgreSQL", server::fresh_database(&postgres).await)] {
         measure(name, &program, &url, folder.path(), Duration::from_secs_f64(seconds)).await;
     }
 }

@@ -6,7 +6,17 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::process::{Child, Command};
+
+/// A new database on this server, for this run alone.
+pub async fn fresh_database(server: &str) -> String {
+    let name = format!("bench_{}", std::process::id());
+    let mut conn = PgConnection::connect(server).await.expect("the server");
+    conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))).await.expect("a database");
+    let (base, _) = server.rsplit_once('/').expect("a URL");
+    format!("{base}/{name}")
+}
 
 /// A running server.
 pub struct Server {
@@ -65,19 +75,21 @@ impl Server {
         assert!(answer.status().is_success());
     }
 
+    /// Its id as a process.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("a running server")
+    }
+
     /// Resident memory.
     pub fn memory_mb(&self) -> f64 {
-        let status = self.process.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
-        let status = status.unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
         line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<f64>().ok()).unwrap_or(0.0) / 1000.0
     }
 
     /// Stops it as an operator would.
     pub async fn stop(mut self) {
-        if let Some(id) = self.process.id() {
-            let _ = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
-        }
+        let _ = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
         let _ = self.process.wait().await;
     }
 }
