@@ -98,7 +98,9 @@ pub fn health(ctx: &Ctx) -> Health {
     let fresh = if ctx.truth.board.fresh(ctx.clock.boot()) {
         Ok(())
     } else {
-        Err(pulse.failing.unwrap_or_else(|| "the ledger is not applied up to the last heartbeat".to_owned()))
+        let unapplied = "the ledger is not applied up to the last heartbeat";
+        let why = if pulse.following { unapplied } else { "this node starts, stops, or repairs lost history" };
+        Err(pulse.failing.unwrap_or_else(|| why.to_owned()))
     };
     let clock_off = (pulse.clock_ahead.abs() > CLOCK_OFF).then_some(pulse.clock_ahead);
     Health { fresh, clock_off, journal: ctx.store.journal_failure() }

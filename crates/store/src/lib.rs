@@ -86,6 +86,8 @@ pub struct Store {
     database: String,
 }
 
+/// How long the comparison of a running node's journal with the database may take before it is begun anew.
+const COMPARE_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 const DATABASE_ID: &str = "database_id";
 const MASTER_KEY_ID: &str = "master_key_id";
 
@@ -252,9 +254,11 @@ impl Store {
     pub async fn repair(&self) -> Result<()> {
         self.outside.flush();
         let contents = self.journal.read()?;
-        let mut single = self.location.connect(false).await?;
-        let compared = replay::compare(&mut single.conn(), contents.entries).await?;
-        self.forget_again(compared).await
+        let comparing = async {
+            let mut single = self.location.connect(false).await?;
+            replay::compare(&mut single.conn(), contents.entries).await
+        };
+        self.forget_again(conn::in_time(COMPARE_TIME, comparing).await?).await
     }
 
     /// An org's data key, unwrapped.

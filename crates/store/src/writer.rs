@@ -32,9 +32,11 @@ const QUEUE: usize = 2048;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a batch is run again after a serialization failure.
 const ATTEMPTS: usize = 4;
-/// The longest that a transaction may take before its commit, and the longest that the commit may take. The database's
-/// own limits are shorter; these are for an answer that never comes.
-const TRANSACTION_TIME: Duration = Duration::from_secs(10);
+/// The longest that a transaction may take before its commit, and the longest that the commit may take: for an answer
+/// that never comes, because it was lost on the way. Everybody waits behind it.
+const TRANSACTION_TIME: Duration = Duration::from_secs(4);
+/// How long a connection that was kept may take to begin.
+const BEGIN_TIME: Duration = Duration::from_secs(2);
 /// How long a rollback may take before the connection is given up.
 const ROLLBACK_TIME: Duration = Duration::from_secs(1);
 /// Events of other nodes that the writer fetches itself before its own; of more, the feed does.
@@ -232,7 +234,7 @@ impl Thread {
     /// one is made at once, and nobody notices.
     async fn begin(&mut self) -> Result<Single> {
         if let Some(mut kept) = self.conn.take() {
-            match in_time(TRANSACTION_TIME, begin(&mut kept.conn())).await {
+            match in_time(BEGIN_TIME, begin(&mut kept.conn())).await {
                 Ok(()) => return Ok(kept),
                 Err(error) if matches!(kept, Single::Sqlite(_)) => {
                     // A file does not go away; it is locked, and asking again would only double the wait.
