@@ -322,7 +322,7 @@ impl Rig {
         if let Some(load) = self.load.take() {
             load.end().await;
         }
-        self.measure(5).await;
+        self.measure(3).await;
         self.check();
         for node in &self.nodes {
             let (code, found) = node.program.verify_ledger().await;
