@@ -234,7 +234,7 @@ impl Thread {
     /// one is made at once, and nobody notices.
     async fn begin(&mut self) -> Result<Single> {
         if let Some(mut kept) = self.conn.take() {
-            match in_time(BEGIN_TIME, begin(&mut kept.conn())).await {
+            match self.waits(BEGIN_TIME, begin(&mut kept.conn())).await {
                 Ok(()) => return Ok(kept),
                 Err(error) if matches!(kept, Single::Sqlite(_)) => {
                     // A file does not go away; it is locked, and asking again would only double the wait.
@@ -245,8 +245,16 @@ impl Thread {
             }
         }
         let mut new = self.location.connect(false).await?;
-        in_time(TRANSACTION_TIME, begin(&mut new.conn())).await?;
+        self.waits(TRANSACTION_TIME, begin(&mut new.conn())).await?;
         Ok(new)
+    }
+
+    /// Waits so long for a server. A file always answers, and a statement that nobody waits for would go on in it.
+    async fn waits<T>(&self, time: Duration, asked: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.location {
+            Location::Sqlite(_) => asked.await,
+            Location::Postgres(_) => in_time(time, asked).await,
+        }
     }
 
     /// One transaction over the batch, which grows by what waits in the queue.
@@ -270,7 +278,7 @@ impl Thread {
             }
             Err(Failed::Before(error)) => {
                 // The connection is kept only if it can still roll back.
-                if in_time(ROLLBACK_TIME, conn.raw("ROLLBACK")).await.is_ok() {
+                if self.waits(ROLLBACK_TIME, conn.raw("ROLLBACK")).await.is_ok() {
                     self.conn = Some(single);
                 }
                 (Err(error), retryable)
@@ -280,12 +288,15 @@ impl Thread {
     }
 
     async fn steps(&mut self, conn: &mut Conn<'_>, batch: &mut Vec<Box<dyn Turn>>) -> Result<Committed, Failed> {
-        let committed = in_time(TRANSACTION_TIME, self.until_commit(conn, batch)).await.map_err(Failed::Before)?;
+        let file = matches!(self.location, Location::Sqlite(_));
+        let writing = self.until_commit(conn, batch);
+        let written = if file { writing.await } else { in_time(TRANSACTION_TIME, writing).await };
+        let committed = written.map_err(Failed::Before)?;
         let committed = match committed {
             Ok(committed) => committed,
             Err(nothing) => return Ok(nothing),
         };
-        match in_time(TRANSACTION_TIME, conn.raw("COMMIT")).await {
+        match self.waits(TRANSACTION_TIME, conn.raw("COMMIT")).await {
             Ok(()) => Ok(committed),
             Err(error) => Err(Failed::Commit(error, committed)),
         }

@@ -179,6 +179,30 @@ both! {
         node.stop().await;
     }
 
+    async fn without_heartbeats_a_node_stops_answering_unless_it_may_be_stale_and_then_says_so(house) {
+        let (_, token) = house.issue(&house.admin, json!({})).await;
+        let lenient = house.another_node("lenient", Settings { stale: 60_000, ..Settings::default() }).await;
+        assert_eq!((house.verdict(&token).await.as_str(), lenient.verdict(&token).await.as_str()), ("good", "good"));
+        house.database.execute("ALTER TABLE node RENAME TO node_away").await;
+        soon("the strict node is not ready", || async { house.get("", "/healthz/ready").await.status == 503 }).await;
+        let refused = house.post(&house.admin, "/v1/verify", json!({"token": token})).await;
+        assert_eq!(refused.header("retry-after"), "1");
+        refused.refused(503, "unavailable");
+        soon("the lenient node says how old its answer may be", || async {
+            lenient.post("/v1/verify", json!({"token": token})).await.expect(200)["stale_ms"].as_i64().is_some_and(|age| age >= 1000)
+        }).await;
+        // What it does not remember it does not guess.
+        let junk = json!({"token": "5f0c6e0a-8a53-4d5c-9d0e-1c2b3a495868"});
+        lenient.post("/v1/verify", junk).await.refused(503, "unavailable");
+        assert!(verify::counters(&lenient.ctx)[3] > 0, "stale answers are counted");
+        house.database.execute("ALTER TABLE node_away RENAME TO node").await;
+        soon("both answer as before", || async {
+            let answer = lenient.post("/v1/verify", json!({"token": token})).await;
+            answer.status == 200 && answer.body.get("stale_ms").is_none() && house.get("", "/healthz/ready").await.status == 200
+        }).await;
+        lenient.stop().await;
+    }
+
     async fn history_lost_while_running_is_noticed_and_what_it_took_away_is_taken_away_again(house) {
         let (id, token) = house.issue(&house.admin, json!({})).await;
         let (_, kept) = house.issue(&house.admin, json!({})).await;
