@@ -10,14 +10,14 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{Client, Refused, Request};
-use crate::history::{SubjectId, Way};
+use crate::history::{Outcome, SubjectId, Way};
 
 /// Clients that change things.
 const CHANGERS: usize = 3;
 /// Clients that ask, of each node.
 const ASKERS: usize = 2;
 /// How long each rests between two requests: the machine must not be the bottleneck, or all nodes are slow alike.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(20);
 /// Live tokens that a changer holds at most; the policy allows 20, and some may be made without an answer.
 const MOST: usize = 6;
 
@@ -251,12 +251,12 @@ impl Changer {
         Some(told)
     }
 
-    /// Something is not as it was acknowledged. That is lawful only where history was lost, or is not known.
+    /// A token is not as it was acknowledged. That is lawful only where something about it is not known: history that
+    /// was lost may have held even its beginning.
     fn gone(&self, subject: SubjectId, what: &str) {
         self.client.history.with(|known| {
             let about = &known.subjects[subject];
-            // The last change is the one that was just refused.
-            if about.expected().is_some() {
+            if !about.changes.iter().any(|change| change.outcome == Outcome::Unknown) {
                 known.surprises.push(format!("{what} was refused, though it is lawful after {:?}", about.changes));
             }
         });

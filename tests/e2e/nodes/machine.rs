@@ -55,10 +55,10 @@ async fn a_wall_clock_that_steps_by_an_hour() {
     };
     let ((short, short_secret), (long, long_secret)) = (timed(1).await, timed(1800).await);
     sleep(Duration::from_millis(1500)).await;
-    for hour in [1, -1, 1] {
+    for hour in [1, -1] {
         // In its own hour and just after it stepped: over stays over, and what lives half an hour is not over yet.
         rig.nodes[NODE].step_clock(hour * 3600);
-        for _ in 0..20 {
+        for _ in 0..10 {
             let ended = client.ask(NODE, short, &short_secret, None).await.said;
             assert!(ended != Said::Yes, "an expired token is good again, {hour} h off");
             let lives = client.ask(NODE, long, &long_secret, None).await.said;

@@ -44,7 +44,8 @@ async fn random_faults() {
         let lasts = Duration::from_millis(300 + 10 * die(270) as u64);
         // Half of the time the network of another node is spoilt as well, beginning and ending when it likes.
         let also = (die(2) == 0).then(|| (Fault::NETWORK[die(8)], (node + 1 + die(NODES - 1)) % NODES));
-        let also = also.filter(|(other, _)| !matches!(other, Fault::Lost));
+        // Not where all must be well before the fault is over.
+        let also = also.filter(|(other, _)| *other != Fault::Lost && fault != Fault::HistoryLost);
         println!("round {rounds}: {fault:?} of node {node} for {lasts:?}, also {also:?}");
         if let Some((other, of)) = also {
             rig.report.fault(other.name());

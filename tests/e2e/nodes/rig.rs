@@ -164,7 +164,10 @@ impl Rig {
         for recovered in futures::future::join_all(recovering).await {
             match recovered {
                 Ok(took) => self.report.recoveries.push(took),
-                Err(text) => self.report.violations.push(text),
+                Err(text) => {
+                    println!("{:?} {text}", self.client.history.now());
+                    self.report.violations.push(text);
+                }
             }
         }
     }
@@ -319,12 +322,19 @@ impl Rig {
         if let Some(load) = self.load.take() {
             load.end().await;
         }
-        self.measure(5).await;
+        self.measure(3).await;
         self.check();
         for node in &self.nodes {
             let (code, found) = node.program.verify_ledger().await;
             if code != 0 || found["whole"] != json!(true) {
                 self.report.violations.push(format!("the ledger as {} sees it: {code}, {found}", node.name));
+            }
+        }
+        let listed = self.client.make(0, "GET", "/v1/nodes", json!(null)).await;
+        for node in &self.nodes {
+            let rows = listed["items"].as_array().unwrap();
+            if !rows.iter().any(|row| row["name"] == node.name.as_str()) {
+                self.report.violations.push(format!("{} is not in the list of nodes: {}", node.name, listed.raw));
             }
         }
         let report = &mut self.report;
