@@ -351,7 +351,11 @@ fn processor_seconds(server: &Server) -> f64 {
     threads.filter_map(run).sum::<f64>() / 1e9
 }
 
+/// NaN where there are no figures: a client that was always behind never waited until a request was due.
 fn quantile(figures: &[f64], part: f64) -> f64 {
+    if figures.is_empty() {
+        return f64::NAN;
+    }
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[((sorted.len() - 1) as f64 * part).round() as usize]
