@@ -5,6 +5,8 @@
 //! Good traffic is an open loop: a request is due at its time whether the one before was answered or not, and its
 //! latency counts from that time. Its threads block, because timers of an async runtime have steps of a millisecond.
 
+#![expect(clippy::disallowed_methods, reason = "what loads the server has threads of its own, which may sleep")]
+
 #[path = "../line.rs"]
 mod line;
 #[path = "../server.rs"]
