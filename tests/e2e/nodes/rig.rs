@@ -22,6 +22,9 @@ pub const NODES: usize = 3;
 /// Subjects that are over for good and were asked about before, which are asked about again.
 const OLD: usize = 200;
 
+/// A recovery that takes longer than this is worth a look.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// A whole installation under test.
 pub struct Rig {
     pub cluster: Cluster,
@@ -152,7 +155,11 @@ impl Rig {
                 let ready = node.recovered().await;
                 while ready.is_some() && begun.elapsed() < RECOVERY {
                     if rig.touch(number).await {
-                        return Ok(begun.elapsed());
+                        let took = begun.elapsed();
+                        if took > SLOW {
+                            println!("{} was well after {took:?}:\n{}", node.name, node.log_end());
+                        }
+                        return Ok(took);
                     }
                     sleep(Duration::from_millis(50)).await;
                 }
