@@ -69,22 +69,29 @@ pub(super) async fn list(State(ctx): House, As(caller, _): Native) -> Reply<Answ
     }))
 }
 
-/// What the nodes go by.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+/// What the nodes shall go by.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Going {
+pub(super) struct FreshnessRequest {
     /// S, in milliseconds.
     #[schema(minimum = 100, maximum = 10_000)]
     freshness_ms: i64,
 }
 
+/// What the nodes go by.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Freshness {
+    /// S, in milliseconds.
+    freshness_ms: i64,
+}
+
 /// Sets S, for how long every node may answer from memory after it last looked at the database.
-#[utoipa::path(patch, path = "/v1/nodes", tag = "nodes", request_body = Going, responses((status = 200, description = "Set", body = Changed<Going>)))]
+#[utoipa::path(patch, path = "/v1/nodes", tag = "nodes", request_body = FreshnessRequest, responses((status = 200, description = "Set", body = Changed<Freshness>)))]
 pub(super) async fn set(
     State(ctx): House,
     As(caller, _): Native,
-    Body(going): Body<Going>,
-) -> Reply<Answer<Changed<Going>>> {
-    let done = nodes::set_freshness(&ctx, &caller, going.freshness_ms).await?;
-    Ok(changed(&done, going))
+    Body(FreshnessRequest { freshness_ms }): Body<FreshnessRequest>,
+) -> Reply<Answer<Changed<Freshness>>> {
+    let done = nodes::set_freshness(&ctx, &caller, freshness_ms).await?;
+    Ok(changed(&done, Freshness { freshness_ms }))
 }
