@@ -115,12 +115,22 @@ impl Location {
             }
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(3));
+                // A connection that rested may have been forgotten on the way, and nobody says so: asking it must not
+                // use up the time that there is to find a better one.
+                let pool = pool.test_before_acquire(false).before_acquire(|conn, _| {
+                    Box::pin(async move {
+                        let asked = tokio::time::timeout(PING_TIME, sqlx::Connection::ping(conn));
+                        Ok(asked.await.is_ok_and(|answered| answered.is_ok()))
+                    })
+                });
                 pool.connect_with(Self::postgres_options(options)).await.map(Pool::Postgres).map_err(fault::of)
             }
         }
     }
 }
 
+/// How long a connection that rested may take to show that it still works.
+const PING_TIME: Duration = Duration::from_millis(500);
 /// How long a new connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::faults::Fault;
@@ -45,4 +46,16 @@ async fn a_network_that_resets_and_refuses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_hang_while_reads_pass() {
     spoilt("writes that hang while reads pass", &[Fault::WritesHang, Fault::CommitsHang]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resting_connections_that_are_lost() {
+    let Some(mut rig) = Rig::open("resting connections that are lost", Setting::default()).await else { return };
+    // As many at once as the node may hold connections for reading: all of them are made, and then rest.
+    let reads = (0..40).map(|_| rig.client.make(NODE, "GET", "/v1/accounts", Value::Null));
+    futures::future::join_all(reads).await;
+    Fault::Lost.strike(&mut rig, NODE, sleep(Duration::from_millis(1500))).await;
+    // Nobody else asks: what is dead must be found out by those few who recover.
+    rig.recover().await;
+    rig.close().await;
 }
