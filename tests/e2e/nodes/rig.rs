@@ -271,22 +271,27 @@ impl Rig {
     pub async fn token(&self) -> (String, SubjectId, String) {
         let body = json!({"owner": self.account});
         let request = Request { what: "issue", method: "POST", path: "/v1/tokens".to_owned(), body, effects: &[] };
-        let mut done = self.client.change(self.client.die(NODES), &request, true).await;
+        let mut done = self.client.change(self.client.die(NODES), &request, false).await;
         for _ in 0..20 {
             if done.is_ok() {
                 break;
             }
             sleep(Duration::from_millis(100)).await;
-            done = self.client.change(self.client.die(NODES), &request, true).await;
+            done = self.client.change(self.client.die(NODES), &request, false).await;
         }
         let done = done.unwrap_or_else(|refused| panic!("issue: {refused:?}"));
         let (id, secret) = (done.answer.text("id"), done.answer.text("secret"));
         let subject = self.client.history.add(format!("token {id}"), &secret, None);
         self.client.history.note(subject, done.gives);
         for node in 0..NODES {
-            for _ in 0..2 {
-                self.client.ask(node, subject, &secret, None).await;
+            // Until it knows the token; then once more, out of its memory.
+            for _ in 0..100 {
+                if self.client.ask(node, subject, &secret, None).await.said == Said::Yes {
+                    break;
+                }
+                sleep(Duration::from_millis(10)).await;
             }
+            self.client.ask(node, subject, &secret, None).await;
         }
         (id, subject, secret)
     }
