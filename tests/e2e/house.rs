@@ -100,7 +100,7 @@ impl House {
         Store::create(&database.location, &key, &clock, &Random::system()).await.unwrap();
         let ctx = context(&database, folder.path(), &clock).await.unwrap();
         let new = NewOrg { name: "first".to_owned(), admin: ADMIN.to_owned() };
-        let made = install::install(&ctx, new).await.unwrap();
+        let made = install::install(&ctx, new, false).await.unwrap();
         let (admin, password) = (made.token.expose().to_owned(), made.password.expose().to_owned());
         let secrets = Arc::new(Mutex::new(vec![admin.clone(), password.clone()]));
         let (url, serving) = serve(ctx.clone(), wire.clone()).await;

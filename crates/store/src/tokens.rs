@@ -49,7 +49,10 @@ statements! {
     USE_BETWEEN = "SELECT owner_id, MAX(last_used_at), COUNT(*) FROM token
         WHERE owner_id >= $1 AND owner_id <= $2 AND state <> 'revoked' GROUP BY owner_id";
     END_SECRETS = "UPDATE secret SET good_until = $2, sealed = $3 WHERE token_id = $1 AND good_until > $2";
-    END_SECRET = "UPDATE secret SET good_until = $2 WHERE digest = $1 AND good_until > $2";
+    END_SECRET = "UPDATE secret SET good_until = $2, sealed = $3 WHERE digest = $1 AND good_until > $2";
+    WITH_SEALED = "SELECT DISTINCT org_id FROM secret WHERE LENGTH(sealed) > 0 ORDER BY org_id LIMIT 10000";
+    WIPE_SEALED = "UPDATE secret SET sealed = $2 WHERE id IN (SELECT s.id FROM secret s JOIN token t ON t.id = s.token_id
+        WHERE s.org_id = $1 AND LENGTH(s.sealed) > 0 AND (t.kind = 'user' OR t.kind = 'service') LIMIT $3)";
 }
 
 /// Adds a token.
@@ -188,10 +191,35 @@ pub async fn end_secrets(conn: &mut Conn<'_>, token: Uuid, until: Millis) -> Res
     conn.run(&END_SECRETS, args![token, until, Vec::<u8>::new()]).await
 }
 
-/// Ends one secret at `until`, if it is good longer.
+/// Ends one secret at `until`, if it is good longer; what was sealed of it is wiped.
 ///
 /// # Errors
 /// `unavailable`.
 pub async fn end_secret(conn: &mut Conn<'_>, digest: &Digest, until: Millis) -> Result<u64> {
-    conn.run(&END_SECRET, args![*digest, until]).await
+    conn.run(&END_SECRET, args![*digest, until, Vec::<u8>::new()]).await
+}
+
+/// An org.
+#[derive(Debug)]
+struct OrgOf {
+    org_id: Uuid,
+}
+
+row!(OrgOf: "" { org_id });
+
+/// The orgs that keep secrets sealed.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn orgs_with_sealed(conn: &mut Conn<'_>) -> Result<Vec<Uuid>> {
+    let orgs: Vec<OrgOf> = conn.all(&WITH_SEALED, args![]).await?;
+    Ok(orgs.into_iter().map(|org| org.org_id).collect())
+}
+
+/// Wipes at most so many sealed secrets of an org's user and service tokens; tells how many.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn wipe_sealed(conn: &mut Conn<'_>, org: Uuid, limit: i64) -> Result<u64> {
+    conn.run(&WIPE_SEALED, args![org, Vec::<u8>::new(), limit]).await
 }
