@@ -12,8 +12,8 @@ use super::accounts::Until;
 use super::shapes::{Account, Changed, Gone, Group, List, Paging};
 use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Path, Query};
-use crate::problem::Reply;
 
 /// A group's name and description.
 #[derive(Debug, Deserialize, ToSchema)]
