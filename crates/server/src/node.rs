@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, housekeeping, jobs, pulse};
+use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -193,6 +193,7 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result
     let stop = stop_signal()?;
     let address = listener.address()?;
     // From here on others wait for this node, until it leaves.
+    groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
     let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));

@@ -11,8 +11,11 @@ use crate::{fault, roles};
 mod tests;
 
 /// The migrations, oldest first; the version of a schema is how many of them were run.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_house.sql"), include_str!("../migrations/0002_nodes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_house.sql"),
+    include_str!("../migrations/0002_nodes.sql"),
+    include_str!("../migrations/0003_groups.sql"),
+];
 
 /// The newest schema that this program knows.
 pub const VERSION: i64 = newest(MIGRATIONS);
