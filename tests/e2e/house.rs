@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, housekeeping, install, pulse};
+use tokenhouse_authority::{Ctx, groups, housekeeping, install, pulse};
 use tokenhouse_http::Wire;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_store::{Checkpoints, MasterKey, Settings, Store};
@@ -345,6 +345,7 @@ async fn context_with(
     };
     let store = Store::open(&settings, key, clock.clone(), Random::system()).await?;
     let ctx = Arc::new(Ctx::new(store, clock.clone(), Random::system(), verify));
+    groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
     Ok(ctx)
 }

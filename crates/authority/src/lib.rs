@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod caller;
 pub mod groups;
+pub mod holdings;
 pub mod housekeeping;
 pub mod install;
 pub mod jobs;

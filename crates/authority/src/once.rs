@@ -24,6 +24,9 @@ pub struct Outcome {
     pub secret: Option<SecretText>,
     /// How many other things it touched, e.g. tokens revoked with their account.
     pub touched: i64,
+    /// Of which of the things that were named it was done, where many were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<Uuid>,
 }
 
 impl Outcome {

@@ -11,7 +11,7 @@ use tokenhouse_model::role::{self, Assignment, HolderKind};
 use tokenhouse_model::{
     Account, Done, Error, Identity, Millis, NEVER, Org, PermissionSet, Result, SecretText, Uuid, grant, id, name,
 };
-use tokenhouse_store::{Tx, accounts, orgs, roles};
+use tokenhouse_store::{Tx, accounts, groups, orgs, roles};
 
 use crate::caller::{Caller, change};
 use crate::{Ctx, Outcome, passwords};
@@ -72,6 +72,7 @@ pub(crate) struct Draft {
     org: Uuid,
     identity: Uuid,
     account: Uuid,
+    groups: crate::groups::Ids,
     password: SecretText,
     hash: PasswordHash,
 }
@@ -86,6 +87,7 @@ pub(crate) async fn draft(ctx: &Ctx, new: &NewOrg) -> Result<Draft> {
         org: id::new(now, &ctx.random),
         identity: id::new(now, &ctx.random),
         account: id::new(now, &ctx.random),
+        groups: crate::groups::Ids::new(now, &ctx.random),
         hash: passwords::hash(ctx, password.clone()).await?,
         password,
     })
@@ -164,9 +166,12 @@ pub(crate) async fn establish(
         roles::grant(tx.conn(), &grant).await?;
     }
     tx.record(actor, Event::new(EventKind::OrgCreated, org.id, org.id).with("name", org.name.as_str()));
+    let everyone = crate::groups::found(tx, actor, org.id, draft.groups).await?;
+    groups::add(tx.conn(), &everyone, account.id, now).await?;
     let created = Event::new(EventKind::AccountCreated, org.id, account.id)
         .with("identifier", account.identifier.as_str())
         .with("kind", account.kind.as_str())
+        .with("group", everyone.id.to_string())
         .with("roles", given.iter().map(|name| serde_json::Value::from(*name)).collect::<Vec<_>>());
     tx.record(actor, created);
     Ok(Outcome { with: account.id, secret: password, ..Outcome::of(org.id) })

@@ -1,4 +1,4 @@
-//! Who: identities across orgs, accounts within one, groups of accounts.
+//! Who: identities across orgs, accounts within one.
 
 use uuid::Uuid;
 
@@ -102,25 +102,6 @@ impl Account {
     pub fn deleted(&self) -> bool {
         !self.tombstone.is_nil()
     }
-}
-
-/// A named set of accounts that carries roles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Row id.
-    pub id: Uuid,
-    /// The org.
-    pub org_id: Uuid,
-    /// Its name, unique in the org.
-    pub name: String,
-    /// The name folded for comparing.
-    pub name_fold: String,
-    /// Free text.
-    pub description: String,
-    /// When it was made.
-    pub created_at: Millis,
-    /// When it was last changed.
-    pub updated_at: Millis,
 }
 
 /// The shortest password, in characters.

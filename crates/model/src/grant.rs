@@ -37,6 +37,15 @@ pub fn cover(caller: &PermissionSet, gained: &PermissionSet, holds: &PermissionS
     Err(Error::not_covered(&lacking))
 }
 
+/// Whether it depends on what the one who gains holds already, whether a caller with these effective permissions may
+/// bring it about: where it does not, nobody has to be looked at.
+pub fn depends(caller: &PermissionSet, gained: &PermissionSet) -> bool {
+    let everything = PermissionSet::of(Permission::ALL);
+    caller.has(Permission::UserManagement)
+        && gained.within(Namespace::Wavefront)
+        && cover(caller, gained, &everything).is_err()
+}
+
 /// What a new token's maker asks for, against the token that he makes it with.
 #[derive(Debug)]
 pub struct Minting<'a> {

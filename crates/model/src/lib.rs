@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod follow;
 pub mod grant;
+pub mod group;
 pub mod hex;
 pub mod id;
 pub mod job;
@@ -35,8 +36,9 @@ pub mod token;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Group, Identity};
+pub use account::{Account, Identity};
 pub use error::{Error, Kind as ErrorKind, Refusal};
+pub use group::{Group, GroupKind};
 pub use org::Org;
 pub use permission::{Permission, PermissionSet};
 pub use policy::Policy;

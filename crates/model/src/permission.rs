@@ -173,6 +173,20 @@ impl PermissionSet {
         }
     }
 
+    /// Takes one permission out by its string.
+    pub fn remove(&mut self, text: &str) {
+        match Permission::parse(text) {
+            Ok(permission) => self.managed &= !permission.bit(),
+            Err(_) => {
+                let Some(services) = &mut self.services else { return };
+                Arc::make_mut(services).remove(text);
+                if services.is_empty() {
+                    self.services = None;
+                }
+            }
+        }
+    }
+
     /// Whether it holds this management permission.
     pub const fn has(&self, permission: Permission) -> bool {
         self.managed & permission.bit() != 0

@@ -92,6 +92,21 @@ pub fn check_name(text: &str) -> Result<()> {
     Ok(())
 }
 
+impl Namespace {
+    /// Whether a role of this namespace may hold these permissions: a house role any, another only those of its own
+    /// namespace, so that whoever sees no other words is never shown half a role.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn check_role(self, permissions: &PermissionSet) -> Result<()> {
+        if self == Self::House || permissions.within(self) {
+            return Ok(());
+        }
+        let why = format_args!("of a {self} role must all be permissions of {self}");
+        Err(crate::Error::invalid("permissions", why))
+    }
+}
+
 /// A role held by someone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
+<<<<<<< HEAD
 use tokenhouse_authority::{Ctx, housekeeping, jobs, pulse, tokens};
+=======
+use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse};
+>>>>>>> people
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -195,6 +199,7 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result
     let stop = stop_signal()?;
     let address = listener.address()?;
     // From here on others wait for this node, until it leaves.
+    groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
     let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));

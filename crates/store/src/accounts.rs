@@ -4,6 +4,7 @@ use tokenhouse_model::account::{AccountKind, AccountState, PasswordHash};
 use tokenhouse_model::{Account, Identity, Millis, Result, Uuid};
 
 use crate::conn::Conn;
+use crate::lists::{among, keys};
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(Identity: "identity" { id, kind, login, login_fold, password, default_org, created_at, updated_at });
@@ -38,8 +39,9 @@ statements! {
     LIST = concat!("SELECT ", account!(), " FROM account WHERE org_id = $1 AND tombstone = $2 AND id > $3
         AND ($4 = '' OR kind = $4) AND ($5 = '' OR state = $5)
         AND ($6 = '' OR (identifier_fold >= $6 AND identifier_fold < $7)) ORDER BY id LIMIT $8");
-    OWNERS_BETWEEN = concat!("SELECT ", account!(), " FROM account WHERE id IN
-        (SELECT owner_id FROM token WHERE org_id = $1 AND id >= $2 AND id <= $3)");
+    BY_IDS = concat!("SELECT ", account!(), " FROM account WHERE id IN (", keys!(), ")");
+    BY_IDENTIFIERS = concat!("SELECT ", account!(), " FROM account WHERE identifier_fold IN (", keys!(), ")
+        AND org_id = $65 AND tombstone = $66");
     UPDATE = "UPDATE account SET description = $2, state = $3, updated_at = $4, tombstone = $5 WHERE id = $1";
 }
 
@@ -130,12 +132,20 @@ pub async fn list(conn: &mut Conn<'_>, org: Uuid, filter: &Filter, after: Uuid, 
     conn.all(&LIST, args![org, ALIVE, after, kind, state, filter.prefix, end, limit]).await
 }
 
-/// The owners of the org's tokens from one token id to another.
+/// The accounts of these ids, deleted or not, in no order.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn owners_between(conn: &mut Conn<'_>, org: Uuid, ids: (Uuid, Uuid)) -> Result<Vec<Account>> {
-    conn.all(&OWNERS_BETWEEN, args![org, ids.0, ids.1]).await
+pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Account>> {
+    among(conn, &BY_IDS, ids, args![]).await
+}
+
+/// The org's living accounts of these folded identifiers, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_identifiers(conn: &mut Conn<'_>, org: Uuid, folded: &[String]) -> Result<Vec<Account>> {
+    among(conn, &BY_IDENTIFIERS, folded, args![org, ALIVE]).await
 }
 
 /// Writes what can change of an account.

@@ -1,11 +1,13 @@
 //! Rows of groups and their members.
 
-use tokenhouse_model::{Account, Group, Millis, Result, Uuid};
+use tokenhouse_model::{Account, Group, GroupKind, Millis, Result, Uuid};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Number};
+use crate::lists::{among, each, each_of, keys};
+use crate::schema;
 use crate::sql::{Bind as _, args, row, statements};
 
-row!(Group: "account_group" { id, org_id, name, name_fold, description, created_at, updated_at });
+row!(Group: "account_group" { id, org_id, name, name_fold, description, created_at, updated_at, kind });
 
 /// An account in a group.
 #[derive(Debug)]
@@ -20,28 +22,35 @@ row!(Member: "group_member" { group_id, account_id, org_id, created_at });
 
 macro_rules! columns {
     () => {
-        "id, org_id, name, name_fold, description, created_at, updated_at"
+        "id, org_id, name, name_fold, description, created_at, updated_at, kind"
     };
 }
 
 statements! {
-    INSERT = concat!("INSERT INTO account_group (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    INSERT = concat!("INSERT INTO account_group (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     BY_ID = concat!("SELECT ", columns!(), " FROM account_group WHERE id = $1");
     BY_NAME = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND name_fold = $2");
+    BY_KIND = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND kind = $2");
+    BY_IDS = concat!("SELECT ", columns!(), " FROM account_group WHERE id IN (", keys!(), ")");
     LIST = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-    UPDATE = "UPDATE account_group SET name = $2, name_fold = $3, description = $4, updated_at = $5 WHERE id = $1";
+    UPDATE = "UPDATE account_group SET name = $2, name_fold = $3, description = $4, updated_at = $5, kind = $6
+        WHERE id = $1";
     DELETE = "DELETE FROM account_group WHERE id = $1";
     ADD_MEMBER = "INSERT INTO group_member (group_id, account_id, org_id, created_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (group_id, account_id) DO NOTHING";
+    HAS = "SELECT COUNT(*) FROM group_member WHERE group_id = $1 AND account_id = $2";
     REMOVE_MEMBER = "DELETE FROM group_member WHERE group_id = $1 AND account_id = $2";
     REMOVE_ALL = "DELETE FROM group_member WHERE group_id = $1";
     REMOVE_FROM_ALL = "DELETE FROM group_member WHERE account_id = $1";
     MEMBERS = "SELECT a.id, a.org_id, a.identity_id, a.kind, a.identifier, a.identifier_fold, a.description, a.state,
         a.created_at, a.created_by, a.updated_at, a.tombstone FROM account a JOIN group_member m ON m.account_id = a.id
         WHERE m.group_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
-    BETWEEN = "SELECT m.account_id, g.id, g.name FROM account_group g JOIN group_member m ON m.group_id = g.id
-        WHERE m.account_id >= $1 AND m.account_id <= $2 ORDER BY g.id";
-    COUNTS_BETWEEN = "SELECT group_id, COUNT(*) FROM group_member WHERE group_id >= $1 AND group_id <= $2 GROUP BY group_id";
+    OF_ACCOUNTS = concat!("SELECT account_id, group_id FROM group_member WHERE account_id IN (", keys!(), ")
+        ORDER BY group_id");
+    SIZES = concat!("SELECT group_id, COUNT(*) FROM group_member WHERE group_id IN (", keys!(), ") GROUP BY group_id");
+    SIZE_UP_TO = "SELECT COUNT(*) FROM (SELECT account_id FROM group_member WHERE group_id = $1 LIMIT $2) AS counted";
+    SAMPLES = each!("SELECT m.group_id, a.identifier FROM group_member m JOIN account a ON a.id = m.account_id
+        WHERE m.group_id = ", " ORDER BY m.account_id LIMIT 10");
 }
 
 /// Adds a group.
@@ -68,6 +77,22 @@ pub async fn by_name(conn: &mut Conn<'_>, org: Uuid, name_fold: &str) -> Result<
     conn.one(&BY_NAME, args![org, name_fold]).await
 }
 
+/// The org's group of this kind, of which there is one at most unless it is custom.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_kind(conn: &mut Conn<'_>, org: Uuid, kind: GroupKind) -> Result<Option<Group>> {
+    conn.one(&BY_KIND, args![org, kind]).await
+}
+
+/// The groups of these ids, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Group>> {
+    among(conn, &BY_IDS, ids, args![]).await
+}
+
 /// The org's groups after this id.
 ///
 /// # Errors
@@ -76,12 +101,12 @@ pub async fn list(conn: &mut Conn<'_>, org: Uuid, after: Uuid, limit: i64) -> Re
     conn.all(&LIST, args![org, after, limit]).await
 }
 
-/// Writes what can change of a group.
+/// Writes what can change of a group. Its kind changes only where an org from before gets its system groups.
 ///
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn update(conn: &mut Conn<'_>, group: &Group) -> Result<()> {
-    let args = args![group.id, group.name, group.name_fold, group.description, group.updated_at];
+    let args = args![group.id, group.name, group.name_fold, group.description, group.updated_at, group.kind];
     conn.run(&UPDATE, args).await.map(|_| ())
 }
 
@@ -102,6 +127,14 @@ pub async fn add(conn: &mut Conn<'_>, group: &Group, account: Uuid, now: Millis)
     let member = Member { group_id: group.id, account_id: account, org_id: group.org_id, created_at: now };
     let args = args![member.group_id, member.account_id, member.org_id, member.created_at];
     conn.run(&ADD_MEMBER, args).await.map(|added| added > 0)
+}
+
+/// Whether an account is in a group.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn has(conn: &mut Conn<'_>, group: Uuid, account: Uuid) -> Result<bool> {
+    Ok(conn.one::<Number>(&HAS, args![group, account]).await?.is_some_and(|number| number.value > 0))
 }
 
 /// Takes an account out of a group; false if it was not in it.
@@ -129,24 +162,22 @@ pub async fn members(conn: &mut Conn<'_>, group: Uuid, after: Uuid, limit: i64) 
 }
 
 /// An account's group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Membership {
     /// The account.
     pub account_id: Uuid,
     /// The group.
     pub group_id: Uuid,
-    /// The group's name.
-    pub name: String,
 }
 
-row!(Membership: "" { account_id, group_id, name });
+row!(Membership: "" { account_id, group_id });
 
-/// The groups of accounts from one id to another.
+/// The groups of these accounts.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn between(conn: &mut Conn<'_>, ids: (Uuid, Uuid)) -> Result<Vec<Membership>> {
-    conn.all(&BETWEEN, args![ids.0, ids.1]).await
+pub async fn of_accounts(conn: &mut Conn<'_>, accounts: &[Uuid]) -> Result<Vec<Membership>> {
+    among(conn, &OF_ACCOUNTS, accounts, args![]).await
 }
 
 /// A group's size.
@@ -160,10 +191,56 @@ pub struct Size {
 
 row!(Size: "" { group_id, members });
 
-/// The sizes of groups from one id to another; empty ones are left out.
+/// The sizes of these groups; empty ones are left out.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn counts_between(conn: &mut Conn<'_>, ids: (Uuid, Uuid)) -> Result<Vec<Size>> {
-    conn.all(&COUNTS_BETWEEN, args![ids.0, ids.1]).await
+pub async fn sizes(conn: &mut Conn<'_>, groups: &[Uuid]) -> Result<Vec<Size>> {
+    among(conn, &SIZES, groups, args![]).await
+}
+
+/// How many members a group has, counted up to `most`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn size_up_to(conn: &mut Conn<'_>, group: Uuid, most: i64) -> Result<i64> {
+    Ok(conn.one::<Number>(&SIZE_UP_TO, args![group, most]).await?.map_or(0, |number| number.value))
+}
+
+/// Somebody in a group, or somebody who holds a role.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The group or the role.
+    pub of: Uuid,
+    /// The account's identifier.
+    pub identifier: String,
+}
+
+row!(Sample: "" { of, identifier });
+
+/// Up to ten members of each of these groups.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn samples(conn: &mut Conn<'_>, groups: &[Uuid]) -> Result<Vec<Sample>> {
+    each_of(conn, &SAMPLES, groups, args![]).await
+}
+
+/// The setting that says how far orgs from before have their system groups.
+const SETTLED: &str = "system_groups";
+
+/// How far orgs from before have their system groups, as it was last noted.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn settled(conn: &mut Conn<'_>) -> Result<Option<String>> {
+    schema::setting(conn, SETTLED).await
+}
+
+/// Notes how far orgs from before have their system groups.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn note_settled(conn: &mut Conn<'_>, how_far: &str) -> Result<()> {
+    schema::change(conn, SETTLED, how_far).await
 }

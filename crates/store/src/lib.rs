@@ -6,12 +6,14 @@ pub mod accounts;
 pub mod conn;
 mod fault;
 pub mod groups;
+pub mod holders;
 pub mod inspect;
 pub mod jobs;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
 mod line;
+mod lists;
 pub mod nodes;
 pub mod once;
 pub mod orgs;
@@ -339,6 +341,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
     [
         accounts::STATEMENTS,
         groups::STATEMENTS,
+        holders::STATEMENTS,
         jobs::STATEMENTS,
         ledger::STATEMENTS,
         nodes::STATEMENTS,

@@ -43,6 +43,8 @@ statements! {
     FIND = "SELECT id, org_id, token_id, secret_id, operation, body_digest, answer, epoch, revision, purged, expires_at
         FROM once WHERE id = $1 AND expires_at > $2";
     PURGE_TOKEN = "UPDATE once SET answer = $2, purged = $3 WHERE token_id = $1 AND purged <> $3";
+    PURGE_OWNER = "UPDATE once SET answer = $2, purged = $3
+        WHERE token_id IN (SELECT id FROM token WHERE owner_id = $1) AND purged <> $3";
     PURGE_SECRET = "UPDATE once SET answer = $2, purged = $3 WHERE secret_id = $1 AND purged <> $3";
     FORGET = "DELETE FROM once WHERE id IN (SELECT id FROM once WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     COUNT_EXPIRED = "SELECT COUNT(*) FROM (SELECT id FROM once WHERE expires_at <= $1 LIMIT $2) AS expired";
@@ -70,6 +72,14 @@ pub async fn find(conn: &mut Conn<'_>, id: &[u8], now: Millis) -> Result<Option<
 /// `unavailable`.
 pub async fn purge_token(conn: &mut Conn<'_>, token: Uuid) -> Result<u64> {
     conn.run(&PURGE_TOKEN, args![token, Vec::<u8>::new(), true]).await
+}
+
+/// Wipes the answers that carry a secret of any token of this owner.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn purge_owner(conn: &mut Conn<'_>, owner: Uuid) -> Result<u64> {
+    conn.run(&PURGE_OWNER, args![owner, Vec::<u8>::new(), true]).await
 }
 
 /// Wipes the answer that carries this secret.

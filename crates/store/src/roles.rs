@@ -1,30 +1,40 @@
 //! Rows of roles, assignments and direct grants, and what they come to.
 
-use tokenhouse_model::role::{Assignment, Grant};
+use tokenhouse_model::role::{Assignment, Grant, Namespace};
 use tokenhouse_model::{Millis, PermissionSet, Result, Role, Uuid};
 
-use crate::conn::{Conn, Number};
+use crate::conn::Conn;
+use crate::lists::{among, keys};
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(Role: "role" { id, org_id, kind, namespace, name, name_fold, description, permissions, created_at, updated_at });
 row!(Assignment: "role_assignment" { holder_id, holder_kind, role_id, org_id, expires_at, created_at });
 row!(Grant: "permission_grant" { holder_id, holder_kind, permission, org_id, expires_at, created_at });
 
-/// A role that an account has, or a permission, and through what.
+/// A role's permissions as a holder has them.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) holder_id: Uuid,
-    pub(crate) role_id: Uuid,
-    pub(crate) name: String,
     pub(crate) permissions: PermissionSet,
     pub(crate) expires_at: Millis,
 }
 
-row!(Held: "" { holder_id, role_id, name, permissions, expires_at });
+row!(Held: "" { permissions, expires_at });
 
 macro_rules! columns {
     () => {
         "id, org_id, kind, namespace, name, name_fold, description, permissions, created_at, updated_at"
+    };
+}
+
+macro_rules! assignment {
+    () => {
+        "holder_id, holder_kind, role_id, org_id, expires_at, created_at"
+    };
+}
+
+macro_rules! granted {
+    () => {
+        "holder_id, holder_kind, permission, org_id, expires_at, created_at"
     };
 }
 
@@ -40,7 +50,9 @@ statements! {
         ON CONFLICT (id) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM role WHERE id = $1 AND (org_id = $2 OR org_id = $3)");
     BY_NAME = concat!("SELECT ", columns!(), " FROM role WHERE name_fold = $1 AND (org_id = $2 OR org_id = $3)");
-    LIST = concat!("SELECT ", columns!(), " FROM role WHERE (org_id = $1 OR org_id = $2) AND id > $3 ORDER BY id LIMIT $4");
+    BY_IDS = concat!("SELECT ", columns!(), " FROM role WHERE id IN (", keys!(), ")");
+    LIST = concat!("SELECT ", columns!(), " FROM role WHERE (org_id = $1 OR org_id = $2) AND id > $3
+        AND ($4 = '' OR namespace = $4) ORDER BY id LIMIT $5");
     UPDATE = "UPDATE role SET name = $2, name_fold = $3, description = $4, permissions = $5, updated_at = $6 WHERE id = $1";
     DELETE = "DELETE FROM role WHERE id = $1";
     DELETE_ASSIGNMENTS = "DELETE FROM role_assignment WHERE role_id = $1";
@@ -48,16 +60,17 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (holder_id, role_id) DO UPDATE SET expires_at = excluded.expires_at";
     UNASSIGN = "DELETE FROM role_assignment WHERE holder_id = $1 AND role_id = $2";
     UNASSIGN_ALL = "DELETE FROM role_assignment WHERE holder_id = $1";
-    ASSIGNED_BETWEEN = "SELECT x.holder_id, r.id, r.name, r.permissions, x.expires_at FROM role_assignment x
-        JOIN role r ON r.id = x.role_id WHERE x.holder_id >= $1 AND x.holder_id <= $2 AND x.expires_at > $3 ORDER BY r.id";
-    HOLDERS = "SELECT COUNT(*) FROM role_assignment WHERE role_id = $1";
+    ASSIGNMENT = concat!("SELECT ", assignment!(), " FROM role_assignment WHERE holder_id = $1 AND role_id = $2");
+    ASSIGNED_TO = concat!("SELECT ", assignment!(), " FROM role_assignment WHERE holder_id IN (", keys!(), ")
+        AND expires_at > $65 ORDER BY role_id");
     GRANT = "INSERT INTO permission_grant (holder_id, holder_kind, permission, org_id, expires_at, created_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (holder_id, permission) DO UPDATE SET expires_at = excluded.expires_at";
     REVOKE = "DELETE FROM permission_grant WHERE holder_id = $1 AND permission = $2";
     REVOKE_ALL = "DELETE FROM permission_grant WHERE holder_id = $1";
-    GRANTED_BETWEEN = "SELECT holder_id, holder_kind, permission, org_id, expires_at, created_at FROM permission_grant
-        WHERE holder_id >= $1 AND holder_id <= $2 AND expires_at > $3 ORDER BY permission";
-    HELD_ROLES = concat!("SELECT x.holder_id, r.id, r.name, r.permissions, x.expires_at FROM role_assignment x
+    GRANTED = concat!("SELECT ", granted!(), " FROM permission_grant WHERE holder_id = $1 AND permission = $2");
+    GRANTED_TO = concat!("SELECT ", granted!(), " FROM permission_grant WHERE holder_id IN (", keys!(), ")
+        AND expires_at > $65 ORDER BY permission");
+    HELD_ROLES = concat!("SELECT r.permissions, x.expires_at FROM role_assignment x
         JOIN role r ON r.id = x.role_id WHERE ", holders!(), " AND x.expires_at > $2");
     HELD_GRANTS = concat!("SELECT x.holder_id, x.holder_kind, x.permission, x.org_id, x.expires_at, x.created_at
         FROM permission_grant x WHERE ", holders!(), " AND x.expires_at > $2");
@@ -90,12 +103,27 @@ pub async fn by_name(conn: &mut Conn<'_>, org: Uuid, name_fold: &str) -> Result<
     conn.one(&BY_NAME, args![name_fold, org, BUILTIN]).await
 }
 
-/// Built-in roles and the org's own after this id.
+/// The roles of these ids, in no order.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn list(conn: &mut Conn<'_>, org: Uuid, after: Uuid, limit: i64) -> Result<Vec<Role>> {
-    conn.all(&LIST, args![org, BUILTIN, after, limit]).await
+pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Role>> {
+    among(conn, &BY_IDS, ids, args![]).await
+}
+
+/// Built-in roles and the org's own after this id, of one namespace or all.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    org: Uuid,
+    within: Option<Namespace>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Role>> {
+    let namespace = within.map_or("", Namespace::as_str);
+    conn.all(&LIST, args![org, BUILTIN, after, namespace, limit]).await
 }
 
 /// Writes what can change of a role.
@@ -142,12 +170,20 @@ pub async fn strip(conn: &mut Conn<'_>, holder: Uuid) -> Result<u64> {
     Ok(roles + conn.run(&REVOKE_ALL, args![holder]).await?)
 }
 
-/// How many holders a role has.
+/// Until when and since when a holder has a role, if it was given to it and not taken; it may have ended.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn holders(conn: &mut Conn<'_>, role: Uuid) -> Result<i64> {
-    Ok(conn.one::<Number>(&HOLDERS, args![role]).await?.map_or(0, |number| number.value))
+pub async fn assignment(conn: &mut Conn<'_>, holder: Uuid, role: Uuid) -> Result<Option<Assignment>> {
+    conn.one(&ASSIGNMENT, args![holder, role]).await
+}
+
+/// What these holders were given of roles themselves, as it is at `now`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn assigned_to(conn: &mut Conn<'_>, holders: &[Uuid], now: Millis) -> Result<Vec<Assignment>> {
+    among(conn, &ASSIGNED_TO, holders, args![now]).await
 }
 
 /// Gives a permission directly, or changes until when it is held.
@@ -166,13 +202,25 @@ pub async fn revoke(conn: &mut Conn<'_>, holder: Uuid, permission: &str) -> Resu
     conn.run(&REVOKE, args![holder, permission]).await.map(|removed| removed > 0)
 }
 
+/// Until when and since when a holder has a permission, if it was given to it and not taken; it may have ended.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn granted(conn: &mut Conn<'_>, holder: Uuid, permission: &str) -> Result<Option<Grant>> {
+    conn.one(&GRANTED, args![holder, permission]).await
+}
+
+/// What these holders were given of permissions themselves, as it is at `now`.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn granted_to(conn: &mut Conn<'_>, holders: &[Uuid], now: Millis) -> Result<Vec<Grant>> {
+    among(conn, &GRANTED_TO, holders, args![now]).await
+}
+
 /// One source of permissions: a role or a direct grant, of the holder itself or of a group.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The account or token itself, or the group.
-    pub holder: Uuid,
-    /// The role's id and name; `None` for a direct permission.
-    pub role: Option<(Uuid, String)>,
     /// What it gives.
     pub permissions: PermissionSet,
     /// Until when.
@@ -181,8 +229,7 @@ pub struct Source {
 
 impl From<Held> for Source {
     fn from(held: Held) -> Self {
-        let role = Some((held.role_id, held.name));
-        Self { holder: held.holder_id, role, permissions: held.permissions, expires_at: held.expires_at }
+        Self { permissions: held.permissions, expires_at: held.expires_at }
     }
 }
 
@@ -190,7 +237,7 @@ impl From<Grant> for Source {
     fn from(grant: Grant) -> Self {
         let mut permissions = PermissionSet::none();
         permissions.insert(&grant.permission);
-        Self { holder: grant.holder_id, role: None, permissions, expires_at: grant.expires_at }
+        Self { permissions, expires_at: grant.expires_at }
     }
 }
 
@@ -201,16 +248,6 @@ impl From<Grant> for Source {
 pub async fn sources(conn: &mut Conn<'_>, holder: Uuid, now: Millis) -> Result<Vec<Source>> {
     let roles: Vec<Held> = conn.all(&HELD_ROLES, args![holder, now]).await?;
     let grants: Vec<Grant> = conn.all(&HELD_GRANTS, args![holder, now]).await?;
-    Ok(roles.into_iter().map(Source::from).chain(grants.into_iter().map(Source::from)).collect())
-}
-
-/// What holders from one id to another were given directly.
-///
-/// # Errors
-/// `unavailable`.
-pub async fn direct_between(conn: &mut Conn<'_>, ids: (Uuid, Uuid), now: Millis) -> Result<Vec<Source>> {
-    let roles: Vec<Held> = conn.all(&ASSIGNED_BETWEEN, args![ids.0, ids.1, now]).await?;
-    let grants: Vec<Grant> = conn.all(&GRANTED_BETWEEN, args![ids.0, ids.1, now]).await?;
     Ok(roles.into_iter().map(Source::from).chain(grants.into_iter().map(Source::from)).collect())
 }
 

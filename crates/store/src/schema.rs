@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_nodes.sql"),
     include_str!("../migrations/0003_sealed.sql"),
+    include_str!("../migrations/0004_groups.sql"),
 ];
 
 /// The newest schema that this program knows.

@@ -10,7 +10,7 @@ use tokenhouse_model::job::{self, JobKind, JobState};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{HolderKind, Namespace, RoleKind};
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Error, PermissionSet, Policy, Reach, Result, Scopes, TokenKind, TokenState, Uuid};
+use tokenhouse_model::{Error, GroupKind, PermissionSet, Policy, Reach, Result, Scopes, TokenKind, TokenState, Uuid};
 
 /// One statement: a name for messages and its text. How often it ran is counted, so that a test can tell that every
 /// statement was run on both databases.
@@ -288,6 +288,7 @@ words!(
     IdentityKind,
     AccountKind,
     AccountState,
+    GroupKind,
     RoleKind,
     Namespace,
     HolderKind,

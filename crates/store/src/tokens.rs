@@ -4,6 +4,7 @@ use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uuid};
 
 use crate::conn::{Conn, Number};
+use crate::lists::{among, keys};
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(Token: "token" {
@@ -43,11 +44,16 @@ statements! {
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
     SECRETS = concat!("SELECT ", secret!(), " FROM secret WHERE token_id = $1 AND good_until > $2 ORDER BY id LIMIT 100");
-    SECRETS_BETWEEN = "SELECT s.id, s.token_id, s.org_id, s.digest, s.last4, s.created_at, s.good_until, s.sealed
+    SECRETS_OF = concat!("SELECT s.id, s.token_id, s.org_id, s.digest, s.last4, s.created_at, s.good_until, s.sealed
         FROM secret s JOIN token t ON t.id = s.token_id
-        WHERE t.org_id = $1 AND t.id >= $2 AND t.id <= $3 AND s.good_until > $4 AND t.state <> 'revoked' ORDER BY s.id";
-    USE_BETWEEN = "SELECT owner_id, MAX(last_used_at), COUNT(*) FROM token
-        WHERE owner_id >= $1 AND owner_id <= $2 AND state <> 'revoked' GROUP BY owner_id";
+        WHERE s.token_id IN (", keys!(), ") AND s.good_until > $65 AND t.state <> 'revoked' ORDER BY s.id");
+    USE_OF_OWNERS = concat!("SELECT owner_id, MAX(last_used_at), COUNT(CASE WHEN state <> 'revoked' THEN 1 END),
+        MAX(CASE WHEN kind = 'session' THEN created_at ELSE 0 END) FROM token
+        WHERE owner_id IN (", keys!(), ") GROUP BY owner_id");
+    REVOKE_OF_OWNER = "UPDATE token SET state = 'revoked', revoked_at = $2, updated_at = $2
+        WHERE owner_id = $1 AND state <> 'revoked'";
+    END_SECRETS_OF_OWNER = "UPDATE secret SET good_until = $2, sealed = $3
+        WHERE token_id IN (SELECT id FROM token WHERE owner_id = $1 AND state <> 'revoked') AND good_until > $2";
     END_SECRETS = "UPDATE secret SET good_until = $2, sealed = $3 WHERE token_id = $1 AND good_until > $2";
     END_SECRET = "UPDATE secret SET good_until = $2, sealed = $3 WHERE digest = $1 AND good_until > $2";
     WITH_SEALED = "SELECT DISTINCT org_id FROM secret WHERE LENGTH(sealed) > 0 ORDER BY org_id LIMIT 10000";
@@ -154,33 +160,51 @@ pub async fn secrets(conn: &mut Conn<'_>, token: Uuid, now: Millis) -> Result<Ve
     conn.all(&SECRETS, args![token, now]).await
 }
 
-/// The good secrets of the org's tokens from one id to another.
+/// The good secrets of these tokens.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn secrets_between(conn: &mut Conn<'_>, org: Uuid, ids: (Uuid, Uuid), now: Millis) -> Result<Vec<Secret>> {
-    conn.all(&SECRETS_BETWEEN, args![org, ids.0, ids.1, now]).await
+pub async fn secrets_of(conn: &mut Conn<'_>, tokens: &[Uuid], now: Millis) -> Result<Vec<Secret>> {
+    among(conn, &SECRETS_OF, tokens, args![now]).await
 }
 
-/// How an owner's tokens that are not revoked are used.
+/// How an owner's tokens are used.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnerUse {
     /// The account.
     pub owner_id: Uuid,
     /// When one of them was last used; 0 if none ever was.
     pub last_used_at: Millis,
-    /// How many there are.
+    /// How many there are that are not revoked.
     pub tokens: i64,
+    /// When the newest session was made; 0 if there was none.
+    pub last_login_at: Millis,
 }
 
-row!(OwnerUse: "" { owner_id, last_used_at, tokens });
+row!(OwnerUse: "" { owner_id, last_used_at, tokens, last_login_at });
 
-/// The use of the tokens of accounts from one id to another.
+/// The use of the tokens of these accounts.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn use_between(conn: &mut Conn<'_>, ids: (Uuid, Uuid)) -> Result<Vec<OwnerUse>> {
-    conn.all(&USE_BETWEEN, args![ids.0, ids.1]).await
+pub async fn use_of_owners(conn: &mut Conn<'_>, owners: &[Uuid]) -> Result<Vec<OwnerUse>> {
+    among(conn, &USE_OF_OWNERS, owners, args![]).await
+}
+
+/// Revokes an owner's tokens; tells how many were not revoked before.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn revoke_of_owner(conn: &mut Conn<'_>, owner: Uuid, now: Millis) -> Result<u64> {
+    conn.run(&REVOKE_OF_OWNER, args![owner, now]).await
+}
+
+/// Ends the secrets of an owner's tokens that are not revoked yet; what was sealed of them is wiped.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn end_secrets_of_owner(conn: &mut Conn<'_>, owner: Uuid, until: Millis) -> Result<u64> {
+    conn.run(&END_SECRETS_OF_OWNER, args![owner, until, Vec::<u8>::new()]).await
 }
 
 /// Ends a token's secrets at `until`, those that are good longer; what was sealed of them is wiped.

@@ -32,6 +32,10 @@ async fn may(house: &House, token: &str) -> Value {
     house.get(token, "/v1/whoami").await.expect(200)["permissions"].clone()
 }
 
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
 both! {
     async fn a_service_account_gets_its_prefix_and_one_spelling(house) {
         for (given, kept) in [
@@ -50,7 +54,8 @@ both! {
                 (&made["kind"], &made["state"], &made["tokens"]),
                 (&json!("service"), &json!("active"), &json!(0))
             );
-            assert_eq!((&made["roles"], &made["permissions"], &made["groups"]), (&json!([]), &json!([]), &json!([])));
+            assert_eq!((&made["roles"], &made["permissions"]), (&json!([]), &json!([])));
+            assert_eq!(names(&made["groups"]), ["Service Accounts"]);
             assert_eq!(made["org_id"], house.org.as_str());
             assert_eq!(made["receipt"]["revision"], house.revision().await);
             assert_eq!(made["receipt"]["journaled"], true);
@@ -201,7 +206,9 @@ both! {
 
         let again = create(house, "service", "ci").await.expect(201);
         assert_ne!(again["id"], id.as_str());
-        assert_eq!((&again["roles"], &again["groups"], &again["tokens"]), (&json!([]), &json!([]), &json!(0)));
+        assert_eq!((&again["roles"], &again["tokens"]), (&json!([]), &json!(0)));
+        // The group that it joins by itself, and none of those that the deleted one was in.
+        assert_eq!(names(&again["groups"]), ["Service Accounts"]);
         assert_eq!(house.verdict(&token).await, "revoked");
         house.delete(&house.admin, "/v1/accounts/sa::ci").await.expect(200);
         assert_ne!(create(house, "service", "ci").await.expect(201)["id"], again["id"]);

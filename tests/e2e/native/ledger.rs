@@ -87,7 +87,11 @@ both! {
             ("/v1/groups", json!({"name": "g"}), vec!["group.created"]),
             ("/v1/roles", json!({"name": "r"}), vec!["role.created"]),
             ("/v1/tokens", json!({"name": "t"}), vec!["token.issued"]),
-            ("/v1/orgs", json!({"name": "second", "admin": "a@b.test"}), vec!["org.created", "account.created"]),
+            (
+                "/v1/orgs",
+                json!({"name": "second", "admin": "a@b.test"}),
+                vec!["org.created", "group.created", "group.created", "account.created"],
+            ),
         ] {
             let before = house.revision().await;
             let made = house.post(&house.admin, path, body).await.expect(201);

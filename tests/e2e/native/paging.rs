@@ -67,7 +67,7 @@ both! {
         }
         for (path, least) in [
             ("/v1/accounts".to_owned(), 7),
-            ("/v1/groups".to_owned(), 5),
+            ("/v1/groups".to_owned(), 7),
             ("/v1/roles".to_owned(), 18),
             ("/v1/orgs".to_owned(), 3),
             ("/v1/groups/g0/members".to_owned(), 5),
@@ -83,7 +83,8 @@ both! {
     }
 
     async fn the_last_page_says_so_even_when_it_is_full(house) {
-        for n in 0..4 {
+        // With the two that every org has they are four.
+        for n in 0..2 {
             house.post(&house.admin, "/v1/groups", json!({"name": format!("g{n}")})).await.expect(201);
         }
         let first = house.get(&house.admin, "/v1/groups?limit=2").await.expect(200);
@@ -92,8 +93,8 @@ both! {
         assert_eq!((second["items"].as_array().unwrap().len(), &second["next"]), (2, &json!(null)));
         house.get(&house.admin, "/v1/groups?limit=1000").await.expect(200);
         let (_, neighbour) = house.neighbour("second").await;
-        let empty = house.get(&neighbour, "/v1/groups").await.expect(200);
-        assert_eq!((&empty["items"], &empty["next"]), (&json!([]), &json!(null)));
+        let all = house.get(&neighbour, "/v1/accounts?kind=service").await.expect(200);
+        assert_eq!((&all["items"], &all["next"]), (&json!([]), &json!(null)));
     }
 
     async fn limits_have_bounds_and_a_default(house) {

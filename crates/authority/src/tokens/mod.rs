@@ -59,7 +59,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller, filter: Filter, page: Page) -> Res
     let stored = tokens::Filter { owner, kind: filter.kind, state: filter.state };
     let limit = i64::from(page.limit) + 1;
     let listed = tokens::list(&mut conn, caller.org().id, stored, page.cursor.after, limit).await?;
-    views::tokens(&mut conn, caller.org().id, caller.policy(), page.cut(listed, |token| token.id), ctx.now()).await
+    views::tokens(&mut conn, caller.policy(), page.cut(listed, |token| token.id), ctx.now()).await
 }
 
 /// One token: one's own, or with the permission any of the org.
@@ -70,7 +70,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
     let page = views::one(visible(&mut conn, caller, id).await?);
-    views::single(views::tokens(&mut conn, caller.org().id, caller.policy(), page, ctx.now()).await?, "token")
+    views::single(views::tokens(&mut conn, caller.policy(), page, ctx.now()).await?, "token")
 }
 
 /// Finds the token that a caller names: `self` is the one he came with.
@@ -89,8 +89,8 @@ pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<TokenView> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
     let token = tokens::by_id(&mut conn, id).await?.ok_or_else(|| Error::not_found("token"))?;
-    let (org, policy) = (token.org_id, tokenhouse_store::orgs::policy(&mut conn, token.org_id).await?);
-    views::single(views::tokens(&mut conn, org, &policy, views::one(token), ctx.now()).await?, "token")
+    let policy = tokenhouse_store::orgs::policy(&mut conn, token.org_id).await?;
+    views::single(views::tokens(&mut conn, &policy, views::one(token), ctx.now()).await?, "token")
 }
 
 async fn visible(conn: &mut Conn<'_>, caller: &Caller, id: Uuid) -> Result<Token> {

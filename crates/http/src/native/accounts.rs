@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tokenhouse_authority::accounts::{self, Filter, Kind, NewAccount};
+use tokenhouse_authority::accounts::{self, Filter, Holdings, Kind, NewAccount};
+use tokenhouse_authority::holdings::{self, Given, Giving, Holder};
 use tokenhouse_authority::passwords::{self, NewPassword};
-use tokenhouse_authority::roles::{self, Given, Giving, Holder};
+use tokenhouse_authority::roles;
 use tokenhouse_authority::{Caller, Ctx};
 use tokenhouse_model::SecretText;
 use tokenhouse_model::account::AccountState;
@@ -117,7 +118,9 @@ pub(super) async fn create(
 ) -> Reply<Answer<Changed<Account>>> {
     let kind = Kind::parse(&new.kind)?;
     let NewAccountRequest { identifier, description, password, .. } = new;
-    let done = accounts::create(&ctx, &caller, NewAccount { kind, identifier, description, password }).await?;
+    let (active, holdings, within) = (true, Holdings::default(), None);
+    let new = NewAccount { kind, identifier, description, password, active, holdings, within };
+    let done = accounts::create(&ctx, &caller, new).await?;
     Ok(created(&done, shown(accounts::just_changed(&ctx, done.value.id).await)?.into()))
 }
 
@@ -216,7 +219,8 @@ async fn give(
     until: Until,
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(ctx, caller, account).await?;
-    let done = roles::give(ctx, caller, Giving { holder: Holder::Account(id), what, until: until.expires_at }).await?;
+    let done =
+        holdings::give(ctx, caller, Giving { holder: Holder::Account(id), what, until: until.expires_at }).await?;
     Ok(changed(&done, shown(accounts::just_changed(ctx, id).await)?.into()))
 }
 
@@ -227,7 +231,7 @@ async fn take(
     what: Given,
 ) -> Reply<Answer<Changed<Account>>> {
     let id = accounts::find(ctx, caller, account).await?;
-    let done = roles::take(ctx, caller, Holder::Account(id), what).await?;
+    let done = holdings::take(ctx, caller, Holder::Account(id), what).await?;
     Ok(changed(&done, shown(accounts::just_changed(ctx, id).await)?.into()))
 }
 
@@ -239,7 +243,7 @@ pub(super) async fn assign(
     Path((account, role)): Path<(String, String)>,
     Body(until): Body<Until>,
 ) -> Reply<Answer<Changed<Account>>> {
-    let role = roles::find(&ctx, &caller, &role).await?;
+    let role = roles::find(&ctx, &caller, &role, None).await?;
     give(&ctx, &caller, &account, Given::Role(role), until).await
 }
 
@@ -250,7 +254,7 @@ pub(super) async fn unassign(
     As(caller, _): Native,
     Path((account, role)): Path<(String, String)>,
 ) -> Reply<Answer<Changed<Account>>> {
-    let role = roles::find(&ctx, &caller, &role).await?;
+    let role = roles::find(&ctx, &caller, &role, None).await?;
     take(&ctx, &caller, &account, Given::Role(role)).await
 }
 

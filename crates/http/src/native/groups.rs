@@ -3,7 +3,8 @@
 use axum::extract::State;
 use serde::Deserialize;
 use tokenhouse_authority::groups::{self, Naming};
-use tokenhouse_authority::roles::{self, Given, Giving, Holder};
+use tokenhouse_authority::holdings::{self, Given, Giving, Holder};
+use tokenhouse_authority::roles;
 use tokenhouse_authority::{Caller, Ctx, accounts};
 use tokenhouse_model::cursor::Page;
 use utoipa::ToSchema;
@@ -132,13 +133,13 @@ async fn give(
     until: Until,
 ) -> Reply<Answer<Changed<Group>>> {
     let id = groups::find(ctx, caller, group).await?;
-    let done = roles::give(ctx, caller, Giving { holder: Holder::Group(id), what, until: until.expires_at }).await?;
+    let done = holdings::give(ctx, caller, Giving { holder: Holder::Group(id), what, until: until.expires_at }).await?;
     Ok(changed(&done, shown(groups::just_changed(ctx, id).await)?.into()))
 }
 
 async fn take(ctx: &std::sync::Arc<Ctx>, caller: &Caller, group: &str, what: Given) -> Reply<Answer<Changed<Group>>> {
     let id = groups::find(ctx, caller, group).await?;
-    let done = roles::take(ctx, caller, Holder::Group(id), what).await?;
+    let done = holdings::take(ctx, caller, Holder::Group(id), what).await?;
     Ok(changed(&done, shown(groups::just_changed(ctx, id).await)?.into()))
 }
 
@@ -150,7 +151,7 @@ pub(super) async fn assign(
     Path((group, role)): Path<(String, String)>,
     Body(until): Body<Until>,
 ) -> Reply<Answer<Changed<Group>>> {
-    let role = roles::find(&ctx, &caller, &role).await?;
+    let role = roles::find(&ctx, &caller, &role, None).await?;
     give(&ctx, &caller, &group, Given::Role(role), until).await
 }
 
@@ -161,7 +162,7 @@ pub(super) async fn unassign(
     As(caller, _): Native,
     Path((group, role)): Path<(String, String)>,
 ) -> Reply<Answer<Changed<Group>>> {
-    let role = roles::find(&ctx, &caller, &role).await?;
+    let role = roles::find(&ctx, &caller, &role, None).await?;
     take(&ctx, &caller, &group, Given::Role(role)).await
 }
 

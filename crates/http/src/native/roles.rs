@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use tokenhouse_authority::roles::{self, RoleChange};
 use tokenhouse_model::cursor::Page;
+use tokenhouse_model::role::Namespace;
 use utoipa::ToSchema;
 
 use super::shapes::{Changed, Gone, List, Paging, Role};
@@ -38,7 +39,7 @@ pub(super) async fn list(
     Query(page): Query<Paging>,
 ) -> Reply<Answer<List<Role>>> {
     let page = Page::ask(page.cursor.as_deref(), page.limit)?;
-    Ok(listed(roles::list(&ctx, &caller, page).await?))
+    Ok(listed(roles::list(&ctx, &caller, page, None).await?))
 }
 
 /// Makes a custom role.
@@ -48,15 +49,15 @@ pub(super) async fn create(
     As(caller, _): Native,
     Body(new): Body<RoleRequest>,
 ) -> Reply<Answer<Changed<Role>>> {
-    let done = roles::create(&ctx, &caller, new.into()).await?;
+    let done = roles::create(&ctx, &caller, new.into(), Namespace::House).await?;
     Ok(created(&done, shown(roles::just_changed(&ctx, &caller, done.value.id).await)?.into()))
 }
 
 /// Shows a role, by its id or its name.
 #[utoipa::path(get, path = "/v1/roles/{role}", tag = "roles", params(("role" = String, Path)), responses((status = 200, description = "The role", body = Role)))]
 pub(super) async fn get(State(ctx): House, As(caller, _): Native, Path(role): Path<String>) -> Reply<Answer<Role>> {
-    let id = roles::find(&ctx, &caller, &role).await?;
-    Ok(found(roles::get(&ctx, &caller, id).await?.into()))
+    let id = roles::find(&ctx, &caller, &role, None).await?;
+    Ok(found(roles::get(&ctx, &caller, id, None).await?.into()))
 }
 
 /// Changes a custom role.
@@ -67,8 +68,8 @@ pub(super) async fn update(
     Path(role): Path<String>,
     Body(wanted): Body<RoleRequest>,
 ) -> Reply<Answer<Changed<Role>>> {
-    let id = roles::find(&ctx, &caller, &role).await?;
-    let done = roles::update(&ctx, &caller, id, wanted.into()).await?;
+    let id = roles::find(&ctx, &caller, &role, None).await?;
+    let done = roles::update(&ctx, &caller, id, wanted.into(), None).await?;
     Ok(changed(&done, shown(roles::just_changed(&ctx, &caller, id).await)?.into()))
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn delete(
     As(caller, _): Native,
     Path(role): Path<String>,
 ) -> Reply<Answer<Changed<Gone>>> {
-    let id = roles::find(&ctx, &caller, &role).await?;
-    let done = roles::delete(&ctx, &caller, id).await?;
+    let id = roles::find(&ctx, &caller, &role, None).await?;
+    let done = roles::delete(&ctx, &caller, id, None).await?;
     Ok(changed(&done, Gone { id, touched: done.value.touched }))
 }

@@ -178,9 +178,10 @@ fn given(all: Vec<Given>) -> (Vec<HeldRole>, Vec<HeldPermission>) {
     for one in all {
         let expires_at = time(one.expires_at);
         match one.role {
-            Some((id, name)) => roles.push(HeldRole { id, name, expires_at }),
-            None => permissions
-                .extend(one.permissions.into_iter().map(|permission| HeldPermission { permission, expires_at })),
+            Some(role) => roles.push(HeldRole { id: role.id, name: role.name.clone(), expires_at }),
+            None => permissions.extend(
+                one.permissions.names().into_iter().map(|permission| HeldPermission { permission, expires_at }),
+            ),
         }
     }
     (roles, permissions)
@@ -240,7 +241,7 @@ impl From<AccountView> for Account {
             tokens: view.tokens,
             roles,
             permissions,
-            groups: view.groups.into_iter().map(|(id, name)| Named { id, name }).collect(),
+            groups: view.groups.iter().map(|view| Named { id: view.group.id, name: view.group.name.clone() }).collect(),
         }
     }
 }
@@ -250,6 +251,9 @@ impl From<AccountView> for Account {
 pub(crate) struct Group {
     id: Uuid,
     org_id: Uuid,
+    /// `custom`, or of the groups that every org has: `everyone`, `service_accounts`.
+    #[schema(example = "custom")]
+    kind: &'static str,
     name: String,
     description: String,
     created_at: i64,
@@ -268,6 +272,7 @@ impl From<GroupView> for Group {
         Self {
             id: group.id,
             org_id: group.org_id,
+            kind: group.kind.as_str(),
             name: group.name,
             description: group.description,
             created_at: group.created_at,

@@ -14,6 +14,7 @@ use crate::times::{self, Moment};
 const GROUPS: &[Field] = &[
     Field("ID", "/id", Text),
     Field("Name", "/name", Text),
+    Field("Kind", "/kind", Text),
     Field("Members", "/members", Text),
     Field("Roles", "/roles", List),
     Field("Description", "/description", Text),
@@ -22,6 +23,7 @@ const GROUPS: &[Field] = &[
 const GROUP: &[Field] = &[
     Field("ID", "/id", Text),
     Field("Name", "/name", Text),
+    Field("Kind", "/kind", Text),
     Field("Description", "/description", Text),
     Field("Members", "/members", Text),
     Field("Roles", "/roles", List),

@@ -1,33 +1,27 @@
-//! Accounts: memberships in an org.
+//! Accounts: memberships in an org. Making them is in [`create`], changing them as a whole in [`set`], and what is asked
+//! of many at once in [`several`].
+
+mod create;
+mod set;
+mod several;
 
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
-use tokenhouse_model::account::{AccountKind, AccountState, check_password};
+use tokenhouse_model::account::{AccountKind, AccountState};
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
-use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, SecretText, Uuid, id, name};
-use tokenhouse_store::{Conn, Tx, accounts, groups, roles, tokens};
+use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, Uuid, name};
+use tokenhouse_store::{Conn, Tx, accounts, roles};
 
+pub use create::{Holdings, NewAccount, create};
+pub use set::{Wanted, set};
+pub use several::{delete_many, holding, resolve};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
 
 use crate::caller::{Caller, change};
-use crate::tokens::ending;
-use crate::views::{self, AccountView, Given};
-use crate::{Ctx, Outcome, orgs, passwords};
-
-/// A new account.
-#[derive(Clone, Debug)]
-pub struct NewAccount {
-    /// A user or a service account.
-    pub kind: AccountKind,
-    /// E-mail address or `sa::name`.
-    pub identifier: String,
-    /// Free text.
-    pub description: String,
-    /// The password of a person who is new to this installation.
-    pub password: Option<SecretText>,
-}
+use crate::views::{self, AccountView};
+use crate::{Ctx, Outcome};
 
 /// The org's living account of this id.
 pub(crate) async fn of_org(conn: &mut Conn<'_>, org: Uuid, id: Uuid) -> Result<Account> {
@@ -47,76 +41,6 @@ pub async fn find(ctx: &Ctx, caller: &Caller, text: &str) -> Result<Uuid> {
     let mut reader = ctx.store.read().await?;
     let found = accounts::by_identifier(&mut reader.conn(), caller.org().id, &folded).await?;
     found.map(|account| account.id).ok_or_else(|| Error::not_found("account"))
-}
-
-/// Makes an account. It holds nothing until it is given something.
-///
-/// # Errors
-/// `missing_permission`, `invalid_field`, `duplicate`.
-pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewAccount) -> Result<Done<Outcome>> {
-    caller.may(Act::ManageAccounts)?;
-    name::check_optional("description", &new.description, name::DESCRIPTION)?;
-    let identifier = match new.kind {
-        AccountKind::User => name::email("identifier", &new.identifier)?,
-        AccountKind::Service => name::service("identifier", &new.identifier)?,
-        AccountKind::App => return Err(Error::invalid("kind", "must be user or service")),
-    };
-    if new.kind != AccountKind::User && new.password.is_some() {
-        return Err(Error::invalid("password", "is for persons only"));
-    }
-    let hash = match new.password {
-        None => None,
-        Some(password) => {
-            check_password(password.expose())?;
-            Some(passwords::hash(ctx, password).await?)
-        }
-    };
-    let now = ctx.now();
-    let (account_id, identity_id) = (id::new(now, &ctx.random), id::new(now, &ctx.random));
-    let (kind, description) = (new.kind, new.description);
-    change(ctx, caller, async move |tx, fresh| {
-        fresh.may(Act::ManageAccounts)?;
-        let now = tx.now();
-        if accounts::by_identifier(tx.conn(), fresh.org.id, &identifier).await?.is_some() {
-            return Err(Error::duplicate("an account"));
-        }
-        let identity_id = match kind {
-            AccountKind::User => match accounts::identity_by_login(tx.conn(), &identifier).await? {
-                Some(_) if hash.is_some() => {
-                    return Err(Error::invalid("password", "can't be set: this person is known here and has his own"));
-                }
-                Some(known) => known.id,
-                None => {
-                    let hash = hash.clone().unwrap_or_default();
-                    let person = orgs::person(identity_id, &identifier, hash, fresh.org.id, now);
-                    accounts::insert_identity(tx.conn(), &person).await?;
-                    identity_id
-                }
-            },
-            AccountKind::Service | AccountKind::App => Uuid::nil(),
-        };
-        let account = Account {
-            id: account_id,
-            org_id: fresh.org.id,
-            identity_id,
-            kind,
-            identifier: identifier.clone(),
-            identifier_fold: identifier.clone(),
-            description: description.clone(),
-            state: AccountState::Active,
-            created_at: now,
-            created_by: fresh.account_id(),
-            updated_at: now,
-            tombstone: Uuid::nil(),
-        };
-        accounts::insert(tx.conn(), &account).await?;
-        let event = Event::new(EventKind::AccountCreated, account.org_id, account.id)
-            .with("identifier", account.identifier.as_str())
-            .with("kind", account.kind.as_str());
-        tx.record(&fresh.actor, event);
-        Ok(Outcome::of(account.id))
-    })
-    .await
 }
 
 /// What a list of accounts is narrowed to.
@@ -186,16 +110,14 @@ pub struct Held {
 /// `missing_permission`, `not_found`.
 pub async fn permissions(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Vec<Held>> {
     let view = get(ctx, caller, id).await?;
-    let mut reader = ctx.store.read().await?;
-    let sources = roles::sources(&mut reader.conn(), id, ctx.now()).await?;
     let mut held: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
-    for source in sources {
-        let group =
-            view.groups.iter().find(|(group, _)| *group == source.holder).map(|(_, name)| format!("group:{name}"));
-        let given = Given::from(source);
-        let role = given.role.map(|(_, name)| format!("role:{name}"));
+    let own = view.given.iter().map(|given| (None, given));
+    let through = view.groups.iter().flat_map(|group| group.given.iter().map(move |given| (Some(&group.group), given)));
+    for (group, given) in own.chain(through) {
+        let group = group.map(|group| format!("group:{}", group.name));
+        let role = given.role.as_ref().map(|role| format!("role:{}", role.name));
         let through = [group, role].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        for permission in given.permissions {
+        for permission in given.permissions.names() {
             let through = if through.is_empty() { "direct".to_owned() } else { through.clone() };
             held.entry(permission).or_default().push(through);
         }
@@ -210,15 +132,20 @@ pub async fn permissions(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Vec<Hel
 pub async fn describe(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, description: String) -> Result<Done<Outcome>> {
     name::check_optional("description", &description, name::DESCRIPTION)?;
     alter(ctx, caller, id, async move |tx, actor, mut account| {
-        if account.description != description {
-            account.description.clone_from(&description);
-            account.updated_at = tx.now();
-            accounts::update(tx.conn(), &account).await?;
-            tx.record(actor, Event::new(EventKind::AccountUpdated, account.org_id, account.id));
-        }
+        reword(tx, actor, &mut account, &description).await?;
         Ok(Outcome::of(account.id))
     })
     .await
+}
+
+async fn reword(tx: &mut Tx<'_>, actor: &Actor, account: &mut Account, description: &str) -> Result<()> {
+    if account.description != description {
+        description.clone_into(&mut account.description);
+        account.updated_at = tx.now();
+        accounts::update(tx.conn(), account).await?;
+        tx.record(actor, Event::new(EventKind::AccountUpdated, account.org_id, account.id));
+    }
+    Ok(())
 }
 
 /// Lets an account's tokens work again.
@@ -250,17 +177,23 @@ pub(crate) async fn switch_on(tx: &mut Tx<'_>, actor: &Actor, mut account: Accou
 /// `missing_permission`, `not_found`, `unlawful_state`.
 pub async fn deactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     not_oneself(caller, id)?;
-    alter(ctx, caller, id, async |tx, actor, mut account| {
-        if account.state == AccountState::Active {
-            account.state = AccountState::Inactive;
-            account.updated_at = tx.now();
-            accounts::update(tx.conn(), &account).await?;
-            let event = Event::new(EventKind::AccountDeactivated, account.org_id, account.id);
-            tx.record(actor, event.removing(Removal::AccountInactive { id: account.id }));
-        }
-        Ok(Outcome::of(account.id))
+    alter(ctx, caller, id, async |tx, actor, account| {
+        let id = account.id;
+        switch_off(tx, actor, account).await?;
+        Ok(Outcome::of(id))
     })
     .await
+}
+
+async fn switch_off(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) -> Result<()> {
+    if account.state == AccountState::Active {
+        account.state = AccountState::Inactive;
+        account.updated_at = tx.now();
+        accounts::update(tx.conn(), &account).await?;
+        let event = Event::new(EventKind::AccountDeactivated, account.org_id, account.id);
+        tx.record(actor, event.removing(Removal::AccountInactive { id: account.id }));
+    }
+    Ok(())
 }
 
 /// Deletes an account: its tokens are revoked, what it held is gone, its row stays as a tombstone. The same identifier
@@ -270,31 +203,9 @@ pub async fn deactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Don
 /// `missing_permission`, `not_found`, `unlawful_state`.
 pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     not_oneself(caller, id)?;
-    alter(ctx, caller, id, async |tx, actor, mut account| {
-        let now = tx.now();
-        let mut revoked = 0;
-        let mut after = Uuid::nil();
-        loop {
-            let tokens = tokens::live_of(tx.conn(), account.id, after, 500).await?;
-            let Some(last) = tokens.last() else { break };
-            after = last.id;
-            for token in tokens {
-                ending::revoke(tx, token).await?;
-                revoked += 1;
-            }
-        }
-        groups::remove_from_all(tx.conn(), account.id).await?;
-        roles::strip(tx.conn(), account.id).await?;
-        account.state = AccountState::Inactive;
-        account.tombstone = account.id;
-        account.updated_at = now;
-        accounts::update(tx.conn(), &account).await?;
-        let event = Event::new(EventKind::AccountDeleted, account.org_id, account.id)
-            .with("identifier", account.identifier.as_str())
-            .with("tokens_revoked", revoked)
-            .removing(Removal::Account { id: account.id });
-        tx.record(actor, event);
-        Ok(Outcome { touched: revoked, ..Outcome::of(account.id) })
+    alter(ctx, caller, id, async |tx, actor, account| {
+        let id = account.id;
+        Ok(Outcome { touched: several::erase(tx, actor, account).await?, ..Outcome::of(id) })
     })
     .await
 }

@@ -1,16 +1,22 @@
 //! Groups: named sets of accounts that carry roles.
 
+mod system;
+
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
-use tokenhouse_model::{Done, Error, Group, Result, Uuid, grant, id, name};
+use tokenhouse_model::{Done, Error, Group, GroupKind, Result, Uuid, id, name};
 use tokenhouse_store::{Conn, Tx, groups, roles};
 
+pub use system::settle;
+pub(crate) use system::{Ids, found};
+
 use crate::caller::{Caller, change};
+use crate::holdings::Hands;
 use crate::views::{self, AccountView, GroupView};
-use crate::{Ctx, Outcome, accounts};
+use crate::{Ctx, Outcome};
 
 /// A group's name and description, new or changed.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +81,7 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, naming: Naming) -> Result<D
             description: description.clone(),
             created_at: now,
             updated_at: now,
+            kind: GroupKind::Custom,
         };
         groups::insert(tx.conn(), &group).await?;
         tx.record(&fresh.actor, Event::new(EventKind::GroupCreated, org, group.id).with("name", text.as_str()));
@@ -134,12 +141,15 @@ pub async fn members(ctx: &Ctx, caller: &Caller, id: Uuid, page: Page) -> Result
 /// Changes a group's name or description.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`, `invalid_field`, `duplicate`.
+/// `missing_permission`, `not_found`, `invalid_field`, `duplicate`, `unlawful_state` for the name of a system group.
 pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, naming: Naming) -> Result<Done<Outcome>> {
     naming.check()?;
     alter(ctx, caller, id, async move |tx, actor, mut group| {
         let mut event = Event::new(EventKind::GroupUpdated, group.org_id, group.id);
         if let Some(text) = &naming.name {
+            if text.trim() != group.name {
+                group.kind.check_renaming()?;
+            }
             let name_fold = name::fold(text);
             let other = groups::by_name(tx.conn(), group.org_id, &name_fold).await?;
             if other.is_some_and(|other| other.id != group.id) {
@@ -163,9 +173,10 @@ pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, naming: Naming) -
 /// Deletes a group; its members lose what it gave.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`.
+/// `missing_permission`, `not_found`, `unlawful_state` for a system group.
 pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     alter(ctx, caller, id, async |tx, actor, group| {
+        group.kind.check_deleting()?;
         roles::strip(tx.conn(), group.id).await?;
         groups::delete(tx.conn(), group.id).await?;
         let event = Event::new(EventKind::GroupDeleted, group.org_id, group.id).with("name", group.name.as_str());
@@ -178,22 +189,11 @@ pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Ou
 /// Puts an account into a group. The account gains what the group gives, so the caller must cover that.
 ///
 /// # Errors
-/// `missing_permission`, `not_covered`, `not_found`.
+/// `missing_permission`, `not_covered`, `not_found`, `unlawful_state` for a group that this account can't be put into.
 pub async fn add(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, account: Uuid) -> Result<Done<Outcome>> {
     change(ctx, caller, async move |tx, fresh| {
-        fresh.may(Act::ManageGroups)?;
-        let group = of_org(tx.conn(), fresh.org.id, id).await?;
-        let account = accounts::of_org(tx.conn(), fresh.org.id, account).await?;
-        let gained = accounts::held(tx, group.id).await?;
-        let holds = accounts::held(tx, account.id).await?;
-        grant::cover(&fresh.effective, &gained, &holds)?;
-        let now = tx.now();
-        if groups::add(tx.conn(), &group, account.id, now).await? {
-            let event =
-                Event::new(EventKind::MemberAdded, group.org_id, group.id).with("account", account.id.to_string());
-            tx.record(&fresh.actor, event);
-        }
-        Ok(Outcome::of(group.id))
+        Hands::of(fresh, None).join(tx, account, id).await?;
+        Ok(Outcome::of(id))
     })
     .await
 }
@@ -201,17 +201,11 @@ pub async fn add(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, account: Uuid) -> Re
 /// Takes an account out of a group.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`.
+/// `missing_permission`, `not_found`, `unlawful_state` for the group that nobody can leave.
 pub async fn remove(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, account: Uuid) -> Result<Done<Outcome>> {
-    alter(ctx, caller, id, async move |tx, actor, group| {
-        let account = accounts::of_org(tx.conn(), group.org_id, account).await?;
-        if groups::remove(tx.conn(), group.id, account.id).await? {
-            let event = Event::new(EventKind::MemberRemoved, group.org_id, group.id)
-                .with("account", account.id.to_string())
-                .removing(Removal::Member { group: group.id, account: account.id });
-            tx.record(actor, event);
-        }
-        Ok(Outcome::of(group.id))
+    change(ctx, caller, async move |tx, fresh| {
+        Hands::of(fresh, None).leave(tx, account, id).await?;
+        Ok(Outcome::of(id))
     })
     .await
 }
