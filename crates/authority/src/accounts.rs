@@ -9,6 +9,7 @@ use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, SecretText, Uuid, id, name};
 use tokenhouse_store::{Conn, Tx, accounts, groups, roles, tokens};
 
+pub use crate::search::accounts::{search, values};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
 
 use crate::caller::{Caller, change};

@@ -8,6 +8,8 @@ use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Done, Error, Group, Result, Uuid, grant, id, name};
 use tokenhouse_store::{Conn, Tx, groups, roles};
 
+pub use crate::search::groups::{search, values};
+
 use crate::caller::{Caller, change};
 use crate::views::{self, AccountView, GroupView};
 use crate::{Ctx, Outcome, accounts};

@@ -9,6 +9,8 @@ use tokenhouse_model::role::{self, Assignment, Grant, HolderKind, Namespace, Rol
 use tokenhouse_model::{Done, Error, Millis, NEVER, PermissionSet, Result, Role, Uuid, grant, id, name, permission};
 use tokenhouse_store::{Conn, Tx, groups, roles};
 
+pub use crate::search::roles::{search, values};
+
 use crate::caller::{Caller, Fresh, change};
 use crate::{Ctx, Outcome, accounts};
 

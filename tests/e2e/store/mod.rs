@@ -3,4 +3,6 @@ mod journal;
 mod keys;
 mod nodes;
 mod schema;
+mod search;
 mod statements;
+mod tables;

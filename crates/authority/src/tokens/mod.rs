@@ -19,6 +19,8 @@ pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};
 
+pub use crate::search::tokens::{search, values};
+
 use crate::caller::{Caller, Fresh, change};
 use crate::views::{self, TokenView};
 use crate::{Ctx, Outcome, accounts};
