@@ -6,11 +6,7 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-<<<<<<< HEAD
-use tokenhouse_authority::{Ctx, housekeeping, jobs, pulse, tokens};
-=======
-use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse};
->>>>>>> people
+use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse, tokens};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};

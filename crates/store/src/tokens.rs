@@ -5,6 +5,7 @@ use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uui
 
 use crate::conn::{Conn, Number};
 use crate::lists::{among, keys};
+use crate::search::trigrams;
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(Token: "token" {
@@ -20,6 +21,13 @@ macro_rules! token {
     };
 }
 
+/// What a token's `owner_type` is, of its owner `a`.
+macro_rules! owner_type {
+    () => {
+        "CASE WHEN a.kind = 'service' AND a.state <> 'active' THEN 'inactive_service' ELSE a.kind END"
+    };
+}
+
 macro_rules! secret {
     () => {
         "id, token_id, org_id, digest, last4, created_at, good_until, sealed"
@@ -27,8 +35,10 @@ macro_rules! secret {
 }
 
 statements! {
-    INSERT = concat!("INSERT INTO token (", token!(), ") VALUES
-        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
+    INSERT = concat!("INSERT INTO token (", token!(), ", owner_fold, owner_type) VALUES
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+        COALESCE((SELECT a.identifier_fold FROM account a WHERE a.id = $4), ''),
+        COALESCE((SELECT ", owner_type!(), " FROM account a WHERE a.id = $4), ''))");
     BY_ID = concat!("SELECT ", token!(), " FROM token WHERE id = $1");
     LIST = concat!("SELECT ", token!(), " FROM token WHERE org_id = $1 AND id > $2
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
@@ -36,6 +46,9 @@ statements! {
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
     UPDATE = "UPDATE token SET name = $2, name_fold = $3, state = $4, updated_at = $5, expires_at = $6, revoked_at = $7
         WHERE id = $1";
+    RETYPE = concat!("UPDATE token SET owner_type = (SELECT ", owner_type!(), " FROM account a WHERE a.id = $1)
+        WHERE owner_id = $1 AND state <> 'revoked'
+        AND owner_type <> (SELECT ", owner_type!(), " FROM account a WHERE a.id = $1)");
     COUNT_LIVE = "SELECT COUNT(*) FROM token WHERE owner_id = $1 AND kind = $2 AND state <> 'revoked'
         AND expires_at > $3 AND created_at > $4";
     LIVE_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND state <> 'revoked' AND id > $2
@@ -66,7 +79,8 @@ statements! {
 /// # Errors
 /// `unavailable`.
 pub async fn insert(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
-    conn.insert(&INSERT, token).await
+    conn.insert(&INSERT, token).await?;
+    trigrams::token_made(conn, token.id, &token.name_fold).await
 }
 
 /// The token of this id.
@@ -106,9 +120,18 @@ pub async fn list(conn: &mut Conn<'_>, org: Uuid, filter: Filter, after: Uuid, l
 /// # Errors
 /// `unavailable`.
 pub async fn update(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
+    trigrams::token_named(conn, token.id, &token.name_fold).await?;
     let args =
         args![token.id, token.name, token.name_fold, token.state, token.updated_at, token.expires_at, token.revoked_at];
     conn.run(&UPDATE, args).await.map(|_| ())
+}
+
+/// Brings the owner's type, by which tokens are searched, up to date after the owner was switched.
+///
+/// # Errors
+/// `unavailable`.
+pub(crate) async fn retype(conn: &mut Conn<'_>, owner: Uuid) -> Result<()> {
+    conn.run(&RETYPE, args![owner]).await.map(|_| ())
 }
 
 /// How many tokens of this kind an owner has that are neither revoked nor expired: neither by themselves nor, being

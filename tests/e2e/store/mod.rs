@@ -4,4 +4,6 @@ mod keys;
 mod nodes;
 mod people;
 mod schema;
+mod search;
 mod statements;
+mod tables;

@@ -17,6 +17,7 @@ use tokenhouse_store::{Conn, Tx, accounts, roles};
 pub use create::{Holdings, NewAccount, create};
 pub use set::{Wanted, set};
 pub use several::{delete_many, holding, resolve};
+pub use crate::search::accounts::{search, values};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
 
 use crate::caller::{Caller, change};

@@ -12,6 +12,7 @@ use tokenhouse_store::{Conn, Tx, groups, roles};
 
 pub use system::settle;
 pub(crate) use system::{Ids, found};
+pub use crate::search::groups::{search, values};
 
 use crate::caller::{Caller, change};
 use crate::holdings::Hands;

@@ -118,20 +118,20 @@ pub async fn everyones(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<
     listed.items.retain(|token| {
         held_by_someone(token) && !matches!(token.standing(policy, now), Standing::Revoked | Standing::Expired)
     });
-    views::tokens(&mut conn, org, policy, listed, now).await
+    views::tokens(&mut conn, policy, listed, now).await
 }
 
 /// An account's living tokens, oldest first.
 async fn living(ctx: &Ctx, conn: &mut Conn<'_>, caller: &Caller, owner: Uuid) -> Result<Vec<TokenView>> {
     const PAGE: i64 = 500;
-    let (org, policy, now) = (caller.org().id, caller.policy(), ctx.now());
+    let (policy, now) = (caller.policy(), ctx.now());
     let (mut all, mut after) = (Vec::new(), Uuid::nil());
     loop {
         let rows = tokens::live_of(conn, owner, after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         let items = rows.into_iter().filter(held_by_someone).collect();
-        all.extend(views::tokens(conn, org, policy, Listed { items, next: None }, now).await?.items);
+        all.extend(views::tokens(conn, policy, Listed { items, next: None }, now).await?.items);
     }
     all.retain(|view| view.standing != Standing::Expired);
     all.sort_by_key(|view| (view.token.created_at, view.token.id));

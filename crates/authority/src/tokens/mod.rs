@@ -23,6 +23,8 @@ pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};
 pub use sealed::wipe_left;
 
+pub use crate::search::tokens::{search, values};
+
 use crate::caller::{Caller, Fresh, change};
 use crate::views::{self, TokenView};
 use crate::{Ctx, Outcome, accounts};
