@@ -6,3 +6,4 @@ mod life;
 mod native;
 mod store;
 mod trouble;
+mod wavefront;

@@ -24,6 +24,6 @@ mod serve;
 pub mod telemetry;
 mod times;
 pub mod tls;
-mod upstream;
+pub mod upstream;
 
 pub use cli::run;

@@ -1,6 +1,6 @@
 //! The service behind us, to which data is passed on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -30,14 +30,22 @@ impl Upstream {
     ///
     /// # Errors
     /// The file holds no token: better told at the start than to whoever sends first.
-    pub fn of(config: &Wavefront) -> Result<Option<Self>, Failure> {
+    pub(crate) fn of(config: &Wavefront) -> Result<Option<Self>, Failure> {
         let (Some(base), Some(token_file)) = (&config.upstream, &config.upstream_token_file) else { return Ok(None) };
-        let base = Url::parse(base).map_err(|error| Failure::Other(format!("wavefront.upstream: {error}")))?;
         ask::secret_in(token_file)?;
+        Self::new(base, token_file).map(Some).map_err(Failure::Other)
+    }
+
+    /// The service at this address, to which we come with the token in this file.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn new(base: &str, token_file: &Path) -> Result<Self, String> {
+        let base = Url::parse(base).map_err(|error| format!("wavefront.upstream: {error}"))?;
         // Our credential goes to this address only: where it points to is not followed.
         let client = Client::builder().connect_timeout(CONNECT_WITHIN).redirect(redirect::Policy::none()).build();
-        let client = client.map_err(|error| Failure::Other(format!("no connections can be made: {error}")))?;
-        Ok(Some(Self { base, token_file: token_file.clone(), client }))
+        let client = client.map_err(|error| format!("no connections can be made: {error}"))?;
+        Ok(Self { base, token_file: token_file.to_owned(), client })
     }
 
     /// The token as the file has it now, so that it can be replaced while we run.

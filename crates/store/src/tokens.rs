@@ -53,6 +53,8 @@ statements! {
         AND expires_at > $3 AND created_at > $4";
     LIVE_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND state <> 'revoked' AND id > $2
         ORDER BY id LIMIT $3");
+    LIVE_OF_OWNERS = concat!("SELECT ", token!(), " FROM token WHERE owner_id IN (", keys!(), ") AND state <> 'revoked'
+        AND expires_at > $65 ORDER BY owner_id, id LIMIT $66");
     USED = "UPDATE token SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at < $2";
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
@@ -149,6 +151,14 @@ pub async fn count_live(conn: &mut Conn<'_>, owner: Uuid, kind: TokenKind, now: 
 /// `unavailable`.
 pub async fn live_of(conn: &mut Conn<'_>, owner: Uuid, after: Uuid, limit: i64) -> Result<Vec<Token>> {
     conn.all(&LIVE_OF_OWNER, args![owner, after, limit]).await
+}
+
+/// The tokens of several owners that are neither revoked nor expired by themselves, at most so many of each 64 owners.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn live_of_owners(conn: &mut Conn<'_>, owners: &[Uuid], now: Millis, limit: i64) -> Result<Vec<Token>> {
+    among(conn, &LIVE_OF_OWNERS, owners, args![now, limit]).await
 }
 
 /// Notes a use; an earlier one than is known changes nothing.

@@ -24,7 +24,7 @@ pub async fn search(
     let mut found = super::find(ctx, &Roles::new(caller.org().id, now, namespace), &search).await?;
     let page = super::page(&mut found);
     let mut reader = ctx.store.read().await?;
-    let viewed = views::roles(&mut reader.conn(), page, now).await?;
+    let viewed = views::roles(&mut reader.conn(), caller.org().id, page, now).await?;
     Ok(found.with(viewed.items))
 }
 

@@ -1,6 +1,7 @@
 //! The tokens that people and service accounts hold, as their dialect asks for them: by account or by whole org, by id
 //! or by secret (design 5.8), with the secret where it may be shown again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
@@ -119,6 +120,33 @@ pub async fn everyones(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<
         held_by_someone(token) && !matches!(token.standing(policy, now), Standing::Revoked | Standing::Expired)
     });
     views::tokens(&mut conn, policy, listed, now).await
+}
+
+/// The most tokens that are shown with a page of accounts, for each 64 of them: what a policy allows beyond it is in the
+/// account's own list.
+const MOST_SHOWN: i64 = 10_000;
+
+/// The living tokens of several accounts, oldest first; none for a caller who may not see them.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn of_accounts(ctx: &Ctx, caller: &Caller, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<TokenView>>> {
+    let mut held: HashMap<Uuid, Vec<TokenView>> = HashMap::new();
+    if !Act::SeeTokens.allowed(&caller.effective) {
+        return Ok(held);
+    }
+    let (policy, now) = (caller.policy(), ctx.now());
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    let mut items = tokens::live_of_owners(&mut conn, ids, now, MOST_SHOWN).await?;
+    items.retain(|token| {
+        token.org_id == caller.org().id && held_by_someone(token) && token.standing(policy, now) != Standing::Expired
+    });
+    items.sort_by_key(|token| (token.created_at, token.id));
+    for view in views::tokens(&mut conn, policy, Listed { items, next: None }, now).await?.items {
+        held.entry(view.token.owner_id).or_default().push(view);
+    }
+    Ok(held)
 }
 
 /// An account's living tokens, oldest first.

@@ -17,7 +17,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
-pub use held::{Shown, Whose, everyones, held, issue_among, named, revoke_among};
+pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};

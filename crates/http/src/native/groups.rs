@@ -28,7 +28,7 @@ pub(super) struct NamingRequest {
 
 impl From<NamingRequest> for Naming {
     fn from(request: NamingRequest) -> Self {
-        Self { name: request.name, description: request.description }
+        Self { name: request.name, description: request.description, ..Self::default() }
     }
 }
 

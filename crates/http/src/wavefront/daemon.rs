@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokenhouse_authority::caller::permitted;
 use tokenhouse_model::access::Act;
-use tokenhouse_model::{Error, ErrorKind};
+use tokenhouse_model::{Error, ErrorKind, Refusal};
 
 use super::read::Proxy;
 use super::words::{Answer, Wrapped, ok};
@@ -20,7 +20,7 @@ pub(super) async fn test(As(caller, _): Proxy) -> Reply<Answer<Wrapped<Nothing>>
         Ok(()) => Ok(ok(Nothing {})),
         Err(error) if error.kind() == ErrorKind::Forbidden => {
             let message = "the token lacks the permission Proxies (agent_management)";
-            Err(Error::new(ErrorKind::Unauthenticated, error.refusal().clone(), message).into())
+            Err(Error::new(ErrorKind::Unauthenticated, Refusal::Plain, message).into())
         }
         Err(error) => Err(error.into()),
     }

@@ -34,18 +34,29 @@ impl Door for ProxyDoor {
 /// A proxy as the caller.
 pub(super) type Proxy = As<ProxyDoor>;
 
+/// What may be sent as a body.
+pub(super) trait Sent: DeserializeOwned + Default {
+    /// Whether it is a list; else it is an object, and a list is not taken for one member by member.
+    const LIST: bool = false;
+}
+
 /// A JSON body that may be left out: nothing, blanks and `null` are all the default. Its content type says nothing:
 /// clients send `text/plain` with JSON in it, and JSON with a GET.
 #[derive(Debug)]
 pub(super) struct Lenient<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for Lenient<T> {
+impl<T: Sent> FromRequest<App> for Lenient<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
         let bytes = read(request.into_body(), app.wire.body_limit).await?;
-        if matches!(bytes.trim_ascii(), b"" | b"null") {
+        let text = bytes.trim_ascii();
+        if matches!(text, b"" | b"null") {
             return Ok(Self(T::default()));
+        }
+        if T::LIST != (text.first() == Some(&b'[')) {
+            let what = if T::LIST { "a list" } else { "an object" };
+            return Err(Error::malformed(format!("the body must be {what} in JSON")).into());
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error).into())
     }
@@ -54,6 +65,10 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Lenient<T> {
 /// A list of ids: JSON texts. A client sends objects with an `id` or `identifier` where it has those (wavefront.md 7.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ids(pub(super) Vec<String>);
+
+impl Sent for Ids {
+    const LIST: bool = true;
+}
 
 impl<'de> Deserialize<'de> for Ids {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -110,4 +125,17 @@ impl Asked {
             Some(text) => text.parse().map_err(|_| Error::invalid(name, "must be a number that is not negative")),
         }
     }
+}
+
+/// The value of a form's field (`application/x-www-form-urlencoded`), as older clients send it (wavefront.md 7.1).
+///
+/// # Errors
+/// `invalid_field` where it is missing.
+pub(super) fn form_value(body: &[u8], name: &'static str) -> Result<String, Error> {
+    let unread = || Error::malformed("the form can't be read");
+    let text = std::str::from_utf8(body).map_err(|_| unread())?;
+    let uri = format!("/?{}", text.trim()).parse().map_err(|_| unread())?;
+    let read = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| unread())?;
+    let value = read.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    value.ok_or_else(|| Error::invalid(name, "is missing"))
 }

@@ -8,10 +8,14 @@ use axum::response::Response;
 use futures::stream;
 use serde::Serialize;
 use tokenhouse_authority::caller::Caller;
-use tokenhouse_authority::{Ctx, tokens};
+use tokenhouse_authority::accounts::Filter;
+use tokenhouse_authority::{Ctx, accounts, tokens};
+use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::cursor::{Cursor, Listed, Page};
 use tokenhouse_model::{Error, Result};
 
+use super::people::User;
+use super::search::services_of;
 use super::shapes::CustomerToken;
 use super::words::Status;
 
@@ -100,6 +104,36 @@ pub(super) async fn everyones_tokens(ctx: Arc<Ctx>, caller: Caller) -> Result<Re
             let listed = tokens::everyones(&ctx, &caller, page).await?;
             let next = then(&listed);
             Part::new(listed.items.into_iter().map(|view| CustomerToken::new(view, caller.org())), next)
+        }
+    })
+    .await
+}
+
+/// Every service account with its living tokens.
+pub(super) async fn service_accounts(ctx: Arc<Ctx>, caller: Caller) -> Result<Response> {
+    let caller = Arc::new(caller);
+    send(Around::Wrapped, first(), move |page| {
+        let (ctx, caller) = (ctx.clone(), caller.clone());
+        async move {
+            let filter = Filter { kind: Some(AccountKind::Service), ..Filter::default() };
+            let listed = accounts::list(&ctx, &caller, filter, page).await?;
+            let next = then(&listed);
+            Part::new(services_of(&ctx, &caller, &listed.items).await?.into_iter(), next)
+        }
+    })
+    .await
+}
+
+/// Every user.
+pub(super) async fn users(ctx: Arc<Ctx>, caller: Caller, around: Around) -> Result<Response> {
+    let caller = Arc::new(caller);
+    send(around, first(), move |page| {
+        let (ctx, caller) = (ctx.clone(), caller.clone());
+        async move {
+            let filter = Filter { kind: Some(AccountKind::User), ..Filter::default() };
+            let listed = accounts::list(&ctx, &caller, filter, page).await?;
+            let next = then(&listed);
+            Part::new(listed.items.iter().map(|view| User::new(view, caller.org())), next)
         }
     })
     .await

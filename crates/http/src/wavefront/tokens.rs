@@ -8,7 +8,7 @@ use tokenhouse_authority::tokens::{self, Shown, Update, Whose};
 use tokenhouse_authority::{Ctx, Outcome};
 use tokenhouse_model::{Done, Result};
 
-use super::read::{Lenient, Wavefront};
+use super::read::{Lenient, Sent, Wavefront};
 use super::shapes::{CustomerToken, UserToken};
 use super::stream;
 use super::words::{Answer, Wrapped, changed, ok};
@@ -24,6 +24,8 @@ pub(super) struct TokenBody {
     token_id: Option<String>,
     token_name: Option<String>,
 }
+
+impl Sent for TokenBody {}
 
 type Token = Answer<Wrapped<UserToken>>;
 type Tokens = Answer<Wrapped<Vec<UserToken>>>;
