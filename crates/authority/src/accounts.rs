@@ -7,7 +7,7 @@ use tokenhouse_model::account::{AccountKind, AccountState, check_password};
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, SecretText, Uuid, id, name};
-use tokenhouse_store::{Conn, Tx, accounts, groups, roles, tokens};
+use tokenhouse_store::{Conn, Tx, accounts, groups, roles, saved, tokens};
 
 pub use crate::search::accounts::{search, values};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
@@ -285,6 +285,7 @@ pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Ou
             }
         }
         groups::remove_from_all(tx.conn(), account.id).await?;
+        saved::delete_all(tx.conn(), account.id).await?;
         roles::strip(tx.conn(), account.id).await?;
         account.state = AccountState::Inactive;
         account.tombstone = account.id;

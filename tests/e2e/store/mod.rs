@@ -2,6 +2,7 @@ mod chain;
 mod journal;
 mod keys;
 mod nodes;
+mod saved;
 mod schema;
 mod search;
 mod statements;
