@@ -57,6 +57,8 @@ pub struct World {
     pub needles: Vec<String>,
     pub store: Store,
     pub org: Uuid,
+    /// A token after whose model others can be made.
+    model: Option<Token>,
     _folder: tempfile::TempDir,
 }
 
@@ -264,8 +266,18 @@ impl World {
         let caller = caller(house, &house.admin).await;
         let empty = || Vec::new();
         let (tokens, accounts, groups, roles) = (empty(), empty(), empty(), empty());
-        let mut world =
-            Self { caller, tokens, accounts, groups, roles, needles: Vec::new(), store, org, _folder: folder };
+        let mut world = Self {
+            caller,
+            tokens,
+            accounts,
+            groups,
+            roles,
+            needles: Vec::new(),
+            store,
+            org,
+            model: None,
+            _folder: folder,
+        };
         world.look().await;
         world
     }
@@ -287,6 +299,7 @@ impl World {
             let kind = matches!(token.kind, TokenKind::User | TokenKind::Service);
             kind && token.state != TokenState::Revoked && token.expires_at > NOW
         };
+        self.model = listed.iter().find(found).cloned();
         self.tokens = listed.iter().filter(found).map(|token| seen_token(token, owners[&token.owner_id])).collect();
         let in_groups = |account: &Account| -> Vec<(String, Option<Uuid>)> {
             let own = memberships.iter().filter(|membership| membership.account_id == account.id);
@@ -368,6 +381,11 @@ impl World {
         };
         self.roles = roles.iter().map(role).collect();
         self.needles = self.texts();
+    }
+
+    /// A token after whose model others can be made.
+    pub fn token(&self) -> Token {
+        self.model.clone().unwrap()
     }
 
     fn texts(&self) -> Vec<String> {
