@@ -19,6 +19,7 @@ pub mod passwords;
 pub mod policies;
 pub mod pulse;
 pub mod roles;
+pub mod saved;
 mod search;
 pub mod sessions;
 pub mod tokens;

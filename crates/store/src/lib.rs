@@ -20,6 +20,7 @@ pub mod orgs;
 mod outside;
 mod replay;
 pub mod roles;
+pub mod saved;
 mod schema;
 pub mod search;
 pub mod sql;
@@ -377,6 +378,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         orgs::STATEMENTS,
         replay::STATEMENTS,
         roles::STATEMENTS,
+        saved::STATEMENTS,
         schema::STATEMENTS,
         tokens::STATEMENTS,
         usage::STATEMENTS,
@@ -406,6 +408,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::event::Recorded>(),
         of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),
+        of::<tokenhouse_model::saved::SavedSearch>(),
         of::<groups::Member>(),
         of::<nodes::Node>(),
         of::<once::Kept>(),

@@ -3,6 +3,7 @@ mod journal;
 mod keys;
 mod nodes;
 mod people;
+mod saved;
 mod schema;
 mod search;
 mod statements;

@@ -346,6 +346,7 @@ async fn every_statement(backend: Backend) {
         people(tx.conn()).await?;
         holdings(tx.conn()).await?;
         credentials(tx.conn()).await?;
+        super::saved::kept(tx.conn(), ORG, ACCOUNT).await?;
         remembered(tx.conn()).await?;
         // 127 events: one statement of each width.
         for _ in 0..127 {

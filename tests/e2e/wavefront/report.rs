@@ -75,7 +75,9 @@ async fn a_body_goes_on_as_it_came_with_our_credential_and_without_the_callers()
     let token = own(&house, "").await;
     // More than any body that is read whole, compressed, in chunks.
     let body: Vec<u8> = (0..3_000_000_u32).map(|byte| (byte % 251) as u8).collect();
-    let chunks = futures::stream::iter(body.chunks(60_000).map(|part| Ok::<_, std::io::Error>(part.to_vec())).collect::<Vec<_>>());
+    let chunks = futures::stream::iter(
+        body.chunks(60_000).map(|part| Ok::<_, std::io::Error>(part.to_vec())).collect::<Vec<_>>(),
+    );
     let ask = house.request("POST", "//report?f=wavefront&token=abc&x=%2F").bearer_auth(&token);
     let ask = ask.header("content-encoding", "gzip").header("content-type", "application/octet-stream");
     let ask = ask.header("cookie", "c=d").header("x-forwarded-for", "10.0.0.1").header("x-auth-token", &token);
@@ -92,7 +94,8 @@ async fn a_body_goes_on_as_it_came_with_our_credential_and_without_the_callers()
     }
     // The token may be replaced while we run.
     std::fs::write(file.path(), "upstream-token-2").unwrap();
-    let ask = house.request("POST", "/api/v2/wfproxy/checkin?proxyId=1&token=x").bearer_auth(&token).json(&json!({"a": 1}));
+    let ask =
+        house.request("POST", "/api/v2/wfproxy/checkin?proxyId=1&token=x").bearer_auth(&token).json(&json!({"a": 1}));
     assert_eq!(house.send(ask).await.status, 202);
     let got = inbox.lock().await.pop().unwrap();
     assert_eq!(got.target, "/base/api/v2/wfproxy/checkin?proxyId=1");

@@ -11,12 +11,12 @@ use tokenhouse_model::role::Namespace;
 use tokenhouse_model::{Done, Error, Group, GroupKind, Result, Uuid, id, name};
 use tokenhouse_store::{Conn, Tx, groups, roles};
 
+pub use crate::search::groups::{search, values};
 pub use system::settle;
 pub(crate) use system::{Ids, found};
-pub use crate::search::groups::{search, values};
 
-use crate::caller::{Caller, change};
 use crate::accounts::assignments;
+use crate::caller::{Caller, change};
 use crate::holdings::{Hands, Holder};
 use crate::views::{self, AccountView, GroupView};
 use crate::{Ctx, Outcome};

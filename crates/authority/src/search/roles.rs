@@ -1,9 +1,9 @@
 //! Searching roles.
 
+use tokenhouse_model::Result;
 use tokenhouse_model::access::Act;
 use tokenhouse_model::role::Namespace;
 use tokenhouse_model::search::{Found, Match, RoleField, Search};
-use tokenhouse_model::Result;
 use tokenhouse_store::search::Roles;
 
 use crate::views::{self, RoleView};

@@ -171,7 +171,8 @@ pub(super) async fn add_groups(
     Lenient(ids): Lenient<Ids>,
 ) -> Reply<One> {
     let groups = uuids("userGroups", &ids)?;
-    rearrange(&ctx, &caller, &id, |account| groups.into_iter().map(|group| Step::Join { account, group }).collect()).await
+    rearrange(&ctx, &caller, &id, |account| groups.into_iter().map(|group| Step::Join { account, group }).collect())
+        .await
 }
 
 /// Takes an account out of groups.
@@ -186,12 +187,7 @@ pub(super) async fn remove_groups(
         .await
 }
 
-async fn rearrange(
-    ctx: &Arc<Ctx>,
-    caller: &Caller,
-    id: &str,
-    steps: impl FnOnce(Uuid) -> Vec<Step>,
-) -> Reply<One> {
+async fn rearrange(ctx: &Arc<Ctx>, caller: &Caller, id: &str, steps: impl FnOnce(Uuid) -> Vec<Step>) -> Reply<One> {
     let account = found::account(ctx, caller, id, ACCOUNTS).await?.account.id;
     after(ctx, caller, account, holdings::arrange(ctx, caller, steps(account), Some(Namespace::Wavefront)).await).await
 }

@@ -47,10 +47,7 @@ pub(super) struct Preferences {
 }
 
 /// The org's settings as far as they are about accounts.
-pub(super) async fn preferences(
-    State(ctx): House,
-    As(caller, _): Wavefront,
-) -> Reply<Answer<Wrapped<Preferences>>> {
+pub(super) async fn preferences(State(ctx): House, As(caller, _): Wavefront) -> Reply<Answer<Wrapped<Preferences>>> {
     let everyone = groups::of_kind(&ctx, &caller, GroupKind::Everyone).await?;
     Ok(ok(Preferences {
         customer_id: caller.org().name.clone(),

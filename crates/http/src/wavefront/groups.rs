@@ -114,13 +114,7 @@ pub(super) async fn remove_roles(
     roles(&ctx, &caller, &group, ids, Step::Take).await
 }
 
-async fn members(
-    ctx: &Arc<Ctx>,
-    caller: &Caller,
-    group: &str,
-    ids: Ids,
-    step: fn(Uuid, Uuid) -> Step,
-) -> Reply<One> {
+async fn members(ctx: &Arc<Ctx>, caller: &Caller, group: &str, ids: Ids, step: fn(Uuid, Uuid) -> Step) -> Reply<One> {
     let group = id::parse("group", group)?;
     groups::get(ctx, caller, group).await?;
     let accounts = found::all(ctx, caller, ids, ACCOUNTS).await?;
@@ -129,13 +123,7 @@ async fn members(
     after(ctx, caller, group, done).await
 }
 
-async fn roles(
-    ctx: &Arc<Ctx>,
-    caller: &Caller,
-    group: &str,
-    ids: Ids,
-    step: fn(Holder, Given) -> Step,
-) -> Reply<One> {
+async fn roles(ctx: &Arc<Ctx>, caller: &Caller, group: &str, ids: Ids, step: fn(Holder, Given) -> Step) -> Reply<One> {
     let group = id::parse("group", group)?;
     groups::get(ctx, caller, group).await?;
     let steps = uuids("roles", &ids)?.into_iter().map(|role| step(Holder::Group(group), Given::Role(role))).collect();

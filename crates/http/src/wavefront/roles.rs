@@ -125,13 +125,7 @@ fn some_roles(ids: &Ids) -> Result<(Vec<Uuid>, Uuid)> {
 }
 
 /// The holders are told apart by their form: a group has a UUID, an account an e-mail address or `sa::name`.
-async fn assign(
-    ctx: &Arc<Ctx>,
-    caller: &Caller,
-    role: &str,
-    ids: Ids,
-    step: fn(Holder, Given) -> Step,
-) -> Reply<One> {
+async fn assign(ctx: &Arc<Ctx>, caller: &Caller, role: &str, ids: Ids, step: fn(Holder, Given) -> Step) -> Reply<One> {
     let role = id::parse("role", role)?;
     roles::get_view(ctx, caller, role, OWN).await?;
     let (groups, accounts): (Vec<_>, Vec<_>) = ids.0.into_iter().partition(|text| Uuid::try_parse(text).is_ok());

@@ -259,10 +259,5 @@ pub(super) async fn all_roles(
 fn all<F: Searched>(asked: &super::read::Asked) -> Result<Search<F>> {
     let sort = Some(tokenhouse_model::search::Sort { field: F::MADE, ascending: true });
     let cursor = asked.text("cursor").filter(|text| !text.is_empty()).map(str::to_owned);
-    Ok(Search {
-        offset: asked.number("offset", 0)?,
-        cursor,
-        sort,
-        ..Search::everything(asked.number("limit", 100)?)
-    })
+    Ok(Search { offset: asked.number("offset", 0)?, cursor, sort, ..Search::everything(asked.number("limit", 100)?) })
 }

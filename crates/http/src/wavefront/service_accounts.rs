@@ -54,11 +54,7 @@ pub(super) async fn get(State(ctx): House, As(caller, _): Wavefront, Path(id): P
 }
 
 /// Makes one. Its tokens are made afterwards: a secret that a caller chose is none that we vouch for.
-pub(super) async fn create(
-    State(ctx): House,
-    As(caller, _): Wavefront,
-    Lenient(body): Lenient<Write>,
-) -> Reply<Shown> {
+pub(super) async fn create(State(ctx): House, As(caller, _): Wavefront, Lenient(body): Lenient<Write>) -> Reply<Shown> {
     if body.tokens.as_ref().and_then(Value::as_array).is_some_and(|tokens| !tokens.is_empty()) {
         let why = "must be empty: a token's value is made here, by POST /api/v2/apitoken/serviceaccount/{id}";
         return Err(Error::invalid("tokens", why).into());

@@ -98,8 +98,14 @@ const TYPES: &[(&str, &[(&str, &str)])] = &[
             ("tokens", "[string]"),
         ],
     ),
-    ("UserToCreate", &[("emailAddress", "string"), ("groups", "[string]"), ("userGroups", "[string]"), ("roles", "[string]")]),
-    ("UserRequestDTO", &[("identifier", "string"), ("groups", "[string]"), ("userGroups", "[string]"), ("roles", "[string]")]),
+    (
+        "UserToCreate",
+        &[("emailAddress", "string"), ("groups", "[string]"), ("userGroups", "[string]"), ("roles", "[string]")],
+    ),
+    (
+        "UserRequestDTO",
+        &[("identifier", "string"), ("groups", "[string]"), ("userGroups", "[string]"), ("roles", "[string]")],
+    ),
     ("UserModel", USER),
     ("UserDTO", USER),
     ("ValidatedUsersDTO", &[("validUsers", "[UserDTO]"), ("invalidIdentifiers", "[string]")]),
@@ -118,7 +124,10 @@ const TYPES: &[(&str, &[(&str, &str)])] = &[
             ("lastSuccessfulLogin", "integer"),
         ],
     ),
-    ("UserGroupPropertiesDTO", &[("nameEditable", "boolean"), ("usersEditable", "boolean"), ("rolesEditable", "boolean")]),
+    (
+        "UserGroupPropertiesDTO",
+        &[("nameEditable", "boolean"), ("usersEditable", "boolean"), ("rolesEditable", "boolean")],
+    ),
     (
         "UserGroupModel",
         &[
@@ -307,9 +316,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn answers(told: &Told) -> Value {
     let good = match told {
         Told::Bare(name) => schema(name),
-        Told::Wrapped(name) => {
-            members([("status", schema("ResponseStatus")), ("response", schema(name))].into_iter())
-        }
+        Told::Wrapped(name) => members([("status", schema("ResponseStatus")), ("response", schema(name))].into_iter()),
     };
     let bad = members([("status", schema("ResponseStatus"))].into_iter());
     json!({
@@ -326,15 +333,18 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         let consumes = if operation.body == "form" { "application/x-www-form-urlencoded" } else { "application/json" };
         if let Some(methods) = at.as_object_mut() {
             let id = if methods.is_empty() { id } else { format!("{id}_{}", operation.method) };
-            methods.insert(operation.method.to_owned(), json!({
-                "tags": [operation.tag],
-                "summary": operation.summary,
-                "operationId": id,
-                "consumes": [consumes],
-                "produces": ["application/json"],
-                "parameters": parameters(operation),
-                "responses": answers(&operation.told),
-            }));
+            methods.insert(
+                operation.method.to_owned(),
+                json!({
+                    "tags": [operation.tag],
+                    "summary": operation.summary,
+                    "operationId": id,
+                    "consumes": [consumes],
+                    "produces": ["application/json"],
+                    "parameters": parameters(operation),
+                    "responses": answers(&operation.told),
+                }),
+            );
         }
     }
     json!({

@@ -6,6 +6,7 @@ mod forms;
 mod grant;
 mod job;
 mod moves;
+mod search;
 
 use crate::account::{AccountKind, AccountState};
 use crate::address::AddressRules;

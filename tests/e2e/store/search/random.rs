@@ -41,7 +41,7 @@ impl Dice {
     }
 
     /// Part of a text that is there, in upper or lower case, the whole of it, or something else.
-    fn needle(&mut self, texts: &[String]) -> String {
+    pub fn needle(&mut self, texts: &[String]) -> String {
         let text = self.of(texts);
         let characters: Vec<char> = text.chars().collect();
         let part = match self.below(8) {

@@ -10,14 +10,20 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::env::Random;
 use tokenhouse_model::role::{Grant, HolderKind, Namespace, RoleKind};
 use tokenhouse_model::{
-    Account, Assignment, Group, NEVER, PermissionSet, Reach, Result, Role, Scopes, Surface, Token, TokenKind,
-    TokenState, Uuid, id, name,
+    Account, Assignment, Group, GroupKind, NEVER, PermissionSet, Reach, Result, Role, Scopes, Surface, Token,
+    TokenKind, TokenState, Uuid, id, name,
 };
-use tokenhouse_store::roles::Source;
 use tokenhouse_store::{Checkpoints, MasterKey, Settings, Store, Tx, accounts, groups, roles, tokens};
 
 use super::naive::{Holds, Seen};
 use super::random::Dice;
+
+/// What somebody was given: a role, or a permission by itself.
+struct Source {
+    holder: Uuid,
+    role: Option<(Uuid, String)>,
+    permissions: PermissionSet,
+}
 
 /// The time of the house.
 pub const NOW: i64 = 1_800_000_000_000;
@@ -57,6 +63,8 @@ pub struct World {
     pub needles: Vec<String>,
     pub store: Store,
     pub org: Uuid,
+    /// A token after whose model others can be made.
+    model: Option<Token>,
     _folder: tempfile::TempDir,
 }
 
@@ -115,6 +123,7 @@ impl Rows {
                 description: (*dice.of(&NAMES)).to_owned(),
                 created_at,
                 updated_at: created_at,
+                kind: GroupKind::Custom,
             });
             let (created_at, text) = (made(dice), format!("{} role {number}", dice.of(&NAMES)));
             rows.roles.push(Role {
@@ -264,8 +273,18 @@ impl World {
         let caller = caller(house, &house.admin).await;
         let empty = || Vec::new();
         let (tokens, accounts, groups, roles) = (empty(), empty(), empty(), empty());
-        let mut world =
-            Self { caller, tokens, accounts, groups, roles, needles: Vec::new(), store, org, _folder: folder };
+        let mut world = Self {
+            caller,
+            tokens,
+            accounts,
+            groups,
+            roles,
+            needles: Vec::new(),
+            store,
+            org,
+            model: None,
+            _folder: folder,
+        };
         world.look().await;
         world
     }
@@ -274,23 +293,35 @@ impl World {
     pub async fn look(&mut self) {
         let mut reader = self.store.read().await.unwrap();
         let conn = &mut reader.conn();
-        let all = (Uuid::nil(), Uuid::max());
-        let given = roles::direct_between(conn, all, NOW).await.unwrap();
         let people = accounts::list(conn, self.org, &accounts::Filter::default(), Uuid::nil(), 10_000).await.unwrap();
         let listed = tokens::list(conn, self.org, tokens::Filter::default(), Uuid::nil(), 10_000).await.unwrap();
         let groups = groups::list(conn, self.org, Uuid::nil(), 10_000).await.unwrap();
-        let memberships = groups::between(conn, all).await.unwrap();
-        let roles = roles::list(conn, self.org, Uuid::nil(), 10_000).await.unwrap();
+        let ids: Vec<Uuid> = people.iter().map(|account| account.id).collect();
+        let memberships = groups::of_accounts(conn, &ids).await.unwrap();
+        let ids: Vec<Uuid> = ids.into_iter().chain(groups.iter().map(|group| group.id)).collect();
+        let roles = roles::list(conn, self.org, None, Uuid::nil(), 10_000).await.unwrap();
+        let mut given: Vec<Source> = Vec::new();
+        for row in roles::assigned_to(conn, &ids, NOW).await.unwrap() {
+            let role = roles.iter().find(|role| role.id == row.role_id).unwrap();
+            let (role, permissions) = (Some((role.id, role.name.clone())), role.permissions.clone());
+            given.push(Source { holder: row.holder_id, role, permissions });
+        }
+        for row in roles::granted_to(conn, &ids, NOW).await.unwrap() {
+            let permissions = PermissionSet::parse([row.permission.as_str()]).unwrap();
+            given.push(Source { holder: row.holder_id, role: None, permissions });
+        }
 
         let owners: BTreeMap<Uuid, &Account> = people.iter().map(|account| (account.id, account)).collect();
         let found = |token: &&Token| {
             let kind = matches!(token.kind, TokenKind::User | TokenKind::Service);
             kind && token.state != TokenState::Revoked && token.expires_at > NOW
         };
+        self.model = listed.iter().find(found).cloned();
         self.tokens = listed.iter().filter(found).map(|token| seen_token(token, owners[&token.owner_id])).collect();
         let in_groups = |account: &Account| -> Vec<(String, Option<Uuid>)> {
             let own = memberships.iter().filter(|membership| membership.account_id == account.id);
-            own.map(|membership| (membership.name.clone(), Some(membership.group_id))).collect()
+            let group = |id: Uuid| groups.iter().find(|group| group.id == id).unwrap();
+            own.map(|membership| (group(membership.group_id).name.clone(), Some(membership.group_id))).collect()
         };
         let account = |account: &Account| {
             let own = listed.iter().filter(|token| token.owner_id == account.id && token.state != TokenState::Revoked);
@@ -368,6 +399,11 @@ impl World {
         };
         self.roles = roles.iter().map(role).collect();
         self.needles = self.texts();
+    }
+
+    /// A token after whose model others can be made.
+    pub fn token(&self) -> Token {
+        self.model.clone().unwrap()
     }
 
     fn texts(&self) -> Vec<String> {
