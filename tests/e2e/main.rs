@@ -4,5 +4,6 @@ mod cli;
 mod crash;
 mod life;
 mod native;
+mod people;
 mod store;
 mod trouble;
