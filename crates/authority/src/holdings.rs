@@ -198,6 +198,10 @@ fn everything() -> PermissionSet {
 pub(crate) struct Hands<'a> {
     fresh: &'a Fresh,
     within: Option<Namespace>,
+    /// Rows that steps name again and again; none of them changes or goes on the way.
+    accounts: HashMap<Uuid, Account>,
+    groups: HashMap<Uuid, Group>,
+    roles: HashMap<Uuid, Role>,
     /// What holders hold who were looked at, until something changes that.
     seen: HashMap<Uuid, PermissionSet>,
     looked_at: i64,
@@ -205,7 +209,35 @@ pub(crate) struct Hands<'a> {
 
 impl<'a> Hands<'a> {
     pub(crate) fn of(fresh: &'a Fresh, within: Option<Namespace>) -> Self {
-        Self { fresh, within, seen: HashMap::new(), looked_at: 0 }
+        let (accounts, groups, roles) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { fresh, within, accounts, groups, roles, seen: HashMap::new(), looked_at: 0 }
+    }
+
+    async fn account(&mut self, tx: &mut Tx<'_>, id: Uuid) -> Result<Account> {
+        if let Some(known) = self.accounts.get(&id) {
+            return Ok(known.clone());
+        }
+        let account = accounts::of_org(tx.conn(), self.fresh.org.id, id).await?;
+        self.accounts.insert(id, account.clone());
+        Ok(account)
+    }
+
+    async fn group(&mut self, tx: &mut Tx<'_>, id: Uuid) -> Result<Group> {
+        if let Some(known) = self.groups.get(&id) {
+            return Ok(known.clone());
+        }
+        let group = crate::groups::of_org(tx.conn(), self.fresh.org.id, id).await?;
+        self.groups.insert(id, group.clone());
+        Ok(group)
+    }
+
+    async fn role(&mut self, tx: &mut Tx<'_>, id: Uuid) -> Result<Role> {
+        if let Some(known) = self.roles.get(&id) {
+            return Ok(known.clone());
+        }
+        let role = crate::roles::of_org(tx.conn(), self.fresh.org.id, id, self.within).await?;
+        self.roles.insert(id, role.clone());
+        Ok(role)
     }
 
     /// Refuses a gain that the caller does not cover. Whoever gains is looked at only where it matters.
@@ -260,11 +292,10 @@ impl<'a> Hands<'a> {
         }
     }
 
-    async fn holder(&self, tx: &mut Tx<'_>, holder: Holder) -> Result<()> {
-        let org = self.fresh.org.id;
+    async fn holder(&mut self, tx: &mut Tx<'_>, holder: Holder) -> Result<()> {
         match holder {
-            Holder::Account(id) => accounts::of_org(tx.conn(), org, id).await.map(|_| ()),
-            Holder::Group(id) => crate::groups::of_org(tx.conn(), org, id).await.map(|_| ()),
+            Holder::Account(id) => self.account(tx, id).await.map(|_| ()),
+            Holder::Group(id) => self.group(tx, id).await.map(|_| ()),
         }
     }
 
@@ -281,7 +312,7 @@ impl<'a> Hands<'a> {
         let (holder_id, holder_kind, org_id, created_at) = (holder.id(), holder.kind(), self.fresh.org.id, tx.now());
         let (before, event) = match what {
             Given::Role(id) => {
-                let role = crate::roles::of_org(tx.conn(), org_id, *id, self.within).await?;
+                let role = self.role(tx, *id).await?;
                 self.cover(tx, holder, &role.permissions).await?;
                 let before = roles::assignment(tx.conn(), holder_id, role.id).await?.map(|row| row.expires_at);
                 let role_id = role.id;
@@ -328,7 +359,7 @@ impl<'a> Hands<'a> {
         let (id, org) = (holder.id(), self.fresh.org.id);
         let (taken, event) = match what {
             Given::Role(role) => {
-                let role = crate::roles::of_org(tx.conn(), org, *role, self.within).await?;
+                let role = self.role(tx, *role).await?;
                 let event = Event::new(EventKind::RoleUnassigned, org, id).with("role", role.id.to_string());
                 (roles::unassign(tx.conn(), id, role.id).await?, event.with("name", role.name))
             }
@@ -348,8 +379,8 @@ impl<'a> Hands<'a> {
     /// group gives, so the caller must cover that.
     pub(crate) async fn join(&mut self, tx: &mut Tx<'_>, account: Uuid, group: Uuid) -> Result<bool> {
         self.fresh.may(Act::ManageGroups)?;
-        let group = crate::groups::of_org(tx.conn(), self.fresh.org.id, group).await?;
-        let account = accounts::of_org(tx.conn(), self.fresh.org.id, account).await?;
+        let group = self.group(tx, group).await?;
+        let account = self.account(tx, account).await?;
         if groups::has(tx.conn(), group.id, account.id).await? {
             return Ok(false);
         }
@@ -373,8 +404,8 @@ impl<'a> Hands<'a> {
     /// Takes an account out of a group, where somebody may do that; false where it was not in it.
     pub(crate) async fn leave(&mut self, tx: &mut Tx<'_>, account: Uuid, group: Uuid) -> Result<bool> {
         self.fresh.may(Act::ManageGroups)?;
-        let group = crate::groups::of_org(tx.conn(), self.fresh.org.id, group).await?;
-        let account = accounts::of_org(tx.conn(), self.fresh.org.id, account).await?;
+        let group = self.group(tx, group).await?;
+        let account = self.account(tx, account).await?;
         group.kind.check_leaving()?;
         let left = groups::remove(tx.conn(), group.id, account.id).await?;
         if left {

@@ -57,11 +57,6 @@ impl GroupKind {
         }
     }
 
-    /// The kind of account that joins it by itself.
-    pub fn members(self) -> Option<AccountKind> {
-        AccountKind::ALL.iter().copied().find(|account| Self::joined_by(*account) == Some(self) && self.system())
-    }
-
     /// The name and the description with which it is made; empty for a custom one.
     pub fn naming(self) -> (&'static str, &'static str) {
         match self {

@@ -4,12 +4,12 @@
 use tokenhouse_model::event::{Actor, Body, Event, EventKind, Recorded, Removal};
 use tokenhouse_model::hex::unhex;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Error, Result, Uuid};
+use tokenhouse_model::{Error, PermissionSet, Result, Uuid};
 
 use crate::conn::Conn;
 use crate::journal::Entry;
 use crate::ledger;
-use crate::sql::{Bind as _, args, statements};
+use crate::sql::{Bind as _, args, row, statements};
 use crate::tx::Tx;
 
 statements! {
@@ -25,6 +25,7 @@ statements! {
     CLEAR_PASSWORD = "UPDATE identity SET password = '', updated_at = $2 WHERE id = $1";
     LEAVE_GROUP = "DELETE FROM group_member WHERE group_id = $1 AND account_id = $2";
     LEAVE_ALL_OF = "DELETE FROM group_member WHERE group_id = $1";
+    ROLE = "SELECT permissions FROM role WHERE id = $1";
     NARROW_ROLE = "UPDATE role SET permissions = $3, updated_at = $2 WHERE id = $1";
     LOSE_ROLE = "DELETE FROM role_assignment WHERE holder_id = $1 AND role_id = $2";
     LOSE_PERMISSION = "DELETE FROM permission_grant WHERE holder_id = $1 AND permission = $2";
@@ -117,8 +118,22 @@ async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u
         Removal::Member { group, account } => conn.run(&LEAVE_GROUP, args![*group, *account]).await,
         // The group itself stays, empty: it gives nothing to anyone, and its name is there to be seen.
         Removal::Group { id } => conn.run(&LEAVE_ALL_OF, args![*id]).await,
-        Removal::Role { id, permissions } => conn.run(&NARROW_ROLE, args![*id, now, *permissions]).await,
+        Removal::Role { id, permissions } => narrow(conn, *id, permissions, now).await,
         Removal::Assignment { holder, role } => conn.run(&LOSE_ROLE, args![*holder, *role]).await,
         Removal::Permission { holder, permission } => conn.run(&LOSE_PERMISSION, args![*holder, *permission]).await,
     }
+}
+
+/// What a role holds.
+struct Holds {
+    permissions: PermissionSet,
+}
+
+row!(Holds: "" { permissions });
+
+/// Leaves a role only what it has of these permissions: what it had been given besides, when they were taken from it, a
+/// restored one may never have had.
+async fn narrow(conn: &mut Conn<'_>, id: Uuid, left: &PermissionSet, now: i64) -> Result<u64> {
+    let Some(holds) = conn.one::<Holds>(&ROLE, args![id]).await? else { return Ok(0) };
+    conn.run(&NARROW_ROLE, args![id, now, holds.permissions.intersection(left)]).await
 }

@@ -1,6 +1,6 @@
 use super::token;
 use crate::access::Act;
-use crate::grant::{Minting, cover, mint};
+use crate::grant::{Minting, cover, depends, mint};
 use crate::role::Namespace;
 use crate::{ErrorKind, Permission as P, PermissionSet, Reach, Refusal, Scopes, Surface};
 
@@ -65,6 +65,47 @@ fn wavefront_accounts_gives_wavefront_permissions_over_wavefront_principals_only
     assert!(cover(&accounts, &set(&[P::Ingestion]), &set(&[P::Read])).is_err());
     let opaque = PermissionSet::parse(["external/x/y"]).unwrap();
     assert!(cover(&accounts, &set(&[P::Ingestion]), &opaque).is_err());
+}
+
+#[test]
+fn who_gains_matters_only_where_the_exception_could_decide() {
+    let accounts = set(&[P::UserManagement, P::Ingestion]);
+    assert!(depends(&accounts, &set(&[P::AlertsManagement])));
+    assert!(!depends(&accounts, &set(&[P::Ingestion])), "covered whoever gains it");
+    assert!(!depends(&accounts, &set(&[P::AlertsManagement, P::Read])), "refused whoever gains it");
+    assert!(!depends(&set(&[P::Accounts, P::Roles]), &set(&[P::AlertsManagement])));
+    // Where it does not depend, the answer is the same for one who holds nothing and one who holds everything.
+    let holders = [PermissionSet::none(), set(P::ALL)];
+    for caller in [accounts, set(&[P::Roles]), set(P::ALL)] {
+        for gained in [&[P::Ingestion][..], &[P::Read], &[P::AlertsManagement], &[P::AlertsManagement, P::Read]] {
+            let gained = set(gained);
+            let [none, all] = holders.each_ref().map(|holds| cover(&caller, &gained, holds).is_ok());
+            assert_eq!(depends(&caller, &gained), none != all);
+        }
+    }
+}
+
+#[test]
+fn a_role_of_a_namespace_holds_only_its_permissions() {
+    let mixed = PermissionSet::parse(["ingestion", "house:read", "external/x/y"]).unwrap();
+    assert!(Namespace::House.check_role(&mixed).is_ok());
+    for namespace in [Namespace::Wavefront, Namespace::Csp, Namespace::Splunk] {
+        assert!(namespace.check_role(&mixed).is_err());
+        assert!(namespace.check_role(&PermissionSet::whole(namespace)).is_ok());
+        assert!(namespace.check_role(&PermissionSet::none()).is_ok());
+    }
+}
+
+#[test]
+fn what_is_taken_out_of_a_set_is_not_in_it() {
+    let mut some = PermissionSet::parse(["house:read", "external/x/y", "external/x/z"]).unwrap();
+    for text in ["house:read", "external/x/y", "external/x/z"] {
+        assert!(some.contains(text));
+        some.remove(text);
+        some.remove(text);
+        assert!(!some.contains(text));
+    }
+    assert!(some.is_empty() && some == PermissionSet::none());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod decide;
 mod follow;
 mod forms;
 mod grant;
+mod group;
 mod job;
 mod moves;
 mod search;
