@@ -225,6 +225,7 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     same!(tokens::list(conn, ORG, filter, Uuid::nil(), 10), [&token]);
     same!(tokens::count_live(conn, ACCOUNT, TokenKind::User, 100, 0), 1);
     same!(tokens::live_of(conn, ACCOUNT, Uuid::nil(), 10), [&token]);
+    same!(tokens::live_of_owners(conn, &[n(99), ACCOUNT], 0, 10), [&token]);
     for (at, address) in [(90, "192.0.2.1"), (80, "192.0.2.2")] {
         tokens::used(conn, TOKEN, at, address).await?;
     }
@@ -236,6 +237,8 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     same!(tokens::secret(conn, &secret.digest), Some(&secret));
     same!(tokens::secrets(conn, TOKEN, 100), [&secret]);
     same!(tokens::secrets_of(conn, &[TOKEN], 100), [&secret]);
+    same!(tokens::orgs_with_sealed(conn), [ORG]);
+    same!(tokens::wipe_sealed(conn, n(99), 10), 0);
     same!(tokens::end_secret(conn, &secret.digest, 500), 1);
     same!(tokens::end_secret(conn, &secret.digest, 600), 0);
     same!(tokens::end_secrets(conn, TOKEN, 450), 1);

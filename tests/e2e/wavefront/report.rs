@@ -94,8 +94,7 @@ async fn a_body_goes_on_as_it_came_with_our_credential_and_without_the_callers()
     }
     // The token may be replaced while we run.
     std::fs::write(file.path(), "upstream-token-2").unwrap();
-    let ask =
-        house.request("POST", "/api/v2/wfproxy/checkin?proxyId=1&token=x").bearer_auth(&token).json(&json!({"a": 1}));
+    let ask = house.request("POST", &format!("/api/v2/wfproxy/checkin?proxyId=1&token={token}")).json(&json!({"a": 1}));
     assert_eq!(house.send(ask).await.status, 202);
     let got = inbox.lock().await.pop().unwrap();
     assert_eq!(got.target, "/base/api/v2/wfproxy/checkin?proxyId=1");

@@ -53,11 +53,11 @@ const HELD: &str = "SELECT x.holder_id AS id, '\"' || LOWER(x.permission) || '\"
     UNION ALL SELECT x.holder_id AS id,
     REPLACE(SUBSTR(LOWER(r.permissions), 2, LENGTH(r.permissions) - 2), '\",\"', '\"\n\"') AS fold, r.permissions AS shown
     FROM role r JOIN role_assignment x ON x.role_id = r.id
-    WHERE x.org_id = $1 AND x.holder_kind = 'account' AND x.expires_at > $2
+    WHERE LENGTH(r.permissions) > 2 AND x.org_id = $1 AND x.holder_kind = 'account' AND x.expires_at > $2
     UNION ALL SELECT m.account_id AS id,
     REPLACE(SUBSTR(LOWER(r.permissions), 2, LENGTH(r.permissions) - 2), '\",\"', '\"\n\"') AS fold, r.permissions AS shown
     FROM role r JOIN role_assignment x ON x.role_id = r.id JOIN group_member m ON m.group_id = x.holder_id
-    WHERE x.org_id = $1 AND x.holder_kind = 'group' AND x.expires_at > $2";
+    WHERE LENGTH(r.permissions) > 2 AND x.org_id = $1 AND x.holder_kind = 'group' AND x.expires_at > $2";
 
 impl Subject for Accounts {
     type Field = AccountField;

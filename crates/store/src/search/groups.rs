@@ -33,7 +33,8 @@ impl Subject for Groups {
     type Field = GroupField;
     type Row = Group;
     const FROM: &'static str = "account_group t";
-    const COLUMNS: &'static str = "t.id, t.org_id, t.name, t.name_fold, t.description, t.created_at, t.updated_at";
+    const COLUMNS: &'static str = "t.id, t.org_id, t.name, t.name_fold, t.description, t.created_at, t.updated_at,
+        t.kind";
     const ANYTHING: &'static [GroupField] = &[GroupField::Name, GroupField::Description];
 
     fn statement(&self) -> Composed {
