@@ -7,3 +7,4 @@ mod native;
 mod people;
 mod store;
 mod trouble;
+mod wavefront;

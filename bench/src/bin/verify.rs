@@ -173,7 +173,8 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let random = Random::system();
     let (store, ctx) = opened(folder.path(), &random).await;
-    let made = install::install(&ctx, NewOrg { name: "bench".to_owned(), admin: "a@bench.test".to_owned() }).await;
+    let new = NewOrg { name: "bench".to_owned(), admin: "a@bench.test".to_owned() };
+    let made = install::install(&ctx, new, false).await;
     let org = made.expect("an installation").org_id;
     let secrets = Arc::new(fill(&store, org, count, &random).await);
     pulse::join(&ctx).await.expect("a pulse");

@@ -115,6 +115,15 @@ impl Caller {
     }
 }
 
+/// Refuses a caller whose effective permissions do not allow an act, for what is nothing but that: data that is passed on
+/// to the service behind us.
+///
+/// # Errors
+/// `missing_permission`.
+pub fn permitted(caller: &Caller, act: Act) -> Result<()> {
+    caller.may(act)
+}
+
 /// A caller as he is in this very transaction.
 #[derive(Debug)]
 pub(crate) struct Fresh {

@@ -32,7 +32,7 @@ impl Holder {
         }
     }
 
-    fn id(self) -> Uuid {
+    pub(crate) fn id(self) -> Uuid {
         match self {
             Self::Account(id) | Self::Group(id) => id,
         }

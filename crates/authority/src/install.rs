@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokenhouse_model::event::{Actor, Event, EventKind};
-use tokenhouse_model::{Error, Result, SecretText, Surface, TokenKind, Uuid};
+use tokenhouse_model::{Error, Policy, Result, SecretText, Surface, TokenKind, Uuid};
 use tokenhouse_store::{Tx, accounts, orgs};
 
 use crate::orgs::{NewOrg, draft, establish};
@@ -26,11 +26,12 @@ pub struct Installed {
     pub token: SecretText,
 }
 
-/// Makes the first org, its administrator and his first token, all or nothing.
+/// Makes the first org, its administrator and his first token, all or nothing. Its policy says whether secrets are
+/// `recoverable` (design 1).
 ///
 /// # Errors
 /// `unlawful_state` where there is an org already; `invalid_field`.
-pub async fn install(ctx: &Arc<Ctx>, new: NewOrg) -> Result<Installed> {
+pub async fn install(ctx: &Arc<Ctx>, new: NewOrg, recoverable: bool) -> Result<Installed> {
     let org = draft(ctx, &new).await?;
     let mut issue = Issue::own();
     "first token".clone_into(&mut issue.name);
@@ -46,7 +47,13 @@ pub async fn install(ctx: &Arc<Ctx>, new: NewOrg) -> Result<Installed> {
             tx.record(&actor, Event::new(EventKind::HouseInitialized, Uuid::nil(), Uuid::nil()));
             let made = establish(tx, &ctx_then, &actor, &org, FIRST).await?;
             let account = accounts::by_id(tx.conn(), made.with).await?.ok_or_else(|| Error::not_found("account"))?;
-            let policy = tokenhouse_model::Policy::default();
+            let policy = Policy { recoverable, ..Policy::default() };
+            if recoverable {
+                let now = tx.now();
+                orgs::set_policy(tx.conn(), made.id, &policy, now).await?;
+                let to = serde_json::to_value(&policy).unwrap_or_default();
+                tx.record(&actor, Event::new(EventKind::PolicyChanged, made.id, made.id).with("to", to));
+            }
             let mint = Mint {
                 proof: Proof::System,
                 actor: &actor,
@@ -56,6 +63,7 @@ pub async fn install(ctx: &Arc<Ctx>, new: NewOrg) -> Result<Installed> {
                 kind: TokenKind::User,
                 ask: &issue,
                 draft: &token,
+                seal: None,
             };
             let first = tokens::mint(tx, mint).await?;
             Ok((made, account.identifier, first))

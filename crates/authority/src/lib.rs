@@ -19,6 +19,8 @@ pub mod passwords;
 pub mod policies;
 pub mod pulse;
 pub mod roles;
+pub mod saved;
+mod search;
 pub mod sessions;
 pub mod tokens;
 pub mod verify;
@@ -79,6 +81,7 @@ pub struct Ctx {
     pulse: OnceLock<Running>,
     guard: Guard,
     jobs: Jobs,
+    searches: search::Turns,
 }
 
 impl Ctx {
@@ -93,6 +96,7 @@ impl Ctx {
             stale: AtomicU64::new(0),
             pulse: OnceLock::new(),
             guard: Guard::default(),
+            searches: search::Turns::of(&store),
             store,
             clock,
             random,

@@ -8,6 +8,7 @@ use tokenhouse_model::{Done, Policy, Result};
 use tokenhouse_store::orgs;
 
 use crate::caller::{Caller, change};
+use crate::tokens::sealed;
 use crate::{Ctx, Outcome};
 
 /// The org's policy as it is now.
@@ -24,7 +25,8 @@ pub async fn get(ctx: &Ctx, caller: &Caller) -> Result<Policy> {
 /// `missing_permission`, `invalid_field`.
 pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, policy: Policy) -> Result<Done<Outcome>> {
     policy.check()?;
-    change(ctx, caller, async move |tx, fresh| {
+    let forgets = !policy.recoverable;
+    let done = change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ChangePolicy)?;
         let (org, now) = (fresh.org.id, tx.now());
         if fresh.policy != policy {
@@ -37,5 +39,10 @@ pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, policy: Policy) -> Result<Done
         }
         Ok(Outcome::of(org))
     })
-    .await
+    .await?;
+    // The policy stands, so nothing sealed is shown any more; what can't be wiped now is wiped at the next start.
+    if forgets && let Err(error) = sealed::wipe(ctx, done.value.id).await {
+        tracing::warn!(%error, "sealed secrets could not be wiped yet");
+    }
+    Ok(done)
 }

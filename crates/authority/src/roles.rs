@@ -9,6 +9,8 @@ use tokenhouse_model::role::{self, Namespace, RoleKind};
 use tokenhouse_model::{Done, Error, PermissionSet, Result, Role, Uuid, id, name};
 use tokenhouse_store::{Conn, Tx, roles};
 
+pub use crate::search::roles::{search, values};
+
 use crate::caller::{Caller, Fresh, change};
 use crate::holdings::{Given, Hands};
 use crate::views::{self, RoleView};

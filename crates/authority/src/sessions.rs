@@ -76,6 +76,7 @@ pub async fn sign_in(ctx: &Arc<Ctx>, ask: SignIn) -> Result<Done<Outcome>> {
                 kind: TokenKind::Session,
                 ask: &issue,
                 draft: &draft,
+                seal: None,
             };
             tokens::mint(tx, mint).await
         })

@@ -15,15 +15,18 @@ use tokenhouse_authority::caller::{Caller, Once};
 use tokenhouse_authority::verify;
 use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, strip_bearer};
 use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
+use zeroize::Zeroizing;
 
 use crate::App;
-use crate::problem::Native;
+use crate::dialect::Refused;
 use crate::record::Served;
 
 /// A dialect as a caller's way in.
 pub(crate) trait Door: Send + Sync + 'static {
     /// Its surface.
     const SURFACE: Surface;
+    /// The query parameters in which its clients send a credential; none unless a dialect's contract has them.
+    const QUERY: &'static [&'static str] = &[];
 }
 
 /// The native door.
@@ -41,9 +44,9 @@ pub(crate) struct As<D>(pub(crate) Caller, pub(crate) PhantomData<D>);
 const X_AUTH_TOKEN: header::HeaderName = header::HeaderName::from_static("x-auth-token");
 
 impl<D: Door> FromRequestParts<App> for As<D> {
-    type Rejection = Native;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Native> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
         let served = parts.extensions.get::<Served>().cloned();
         match caller::<D>(parts, app, served.as_ref()).await {
             Ok(caller) => Ok(Self(caller, PhantomData)),
@@ -66,6 +69,8 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
         }
     }
     found.extend(parts.headers.get_all(X_AUTH_TOKEN).iter().map(|value| strip_bearer(value.as_bytes())));
+    let queried = in_query(parts, D::QUERY)?;
+    found.extend(queried.iter().map(|value| value.as_bytes()));
     let presented = only_one(found)?.ok_or_else(Error::no_credential)?;
     let address = served.and_then(|served| served.address);
     let request_id = served.map_or("", |served| served.id.as_str());
@@ -78,6 +83,17 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
         None => caller,
     };
     Ok(if waits(parts)? { caller.waiting() } else { caller })
+}
+
+/// The credentials that a query carries in parameters of these names.
+fn in_query(parts: &Parts, names: &[&str]) -> Result<Vec<Zeroizing<String>>, Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+    let axum::extract::Query(pairs) = read.map_err(|_| Error::malformed("the query can't be read"))?;
+    let pairs = pairs.into_iter().map(|(name, value)| (name, Zeroizing::new(value)));
+    Ok(pairs.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value).collect())
 }
 
 /// Whether the caller of a change wants its receipt confirmed by all nodes before he is answered.
@@ -96,9 +112,9 @@ fn waits(parts: &Parts) -> Result<bool, Error> {
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
-    type Rejection = Native;
+    type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Native> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
         let typed = request.headers().get(header::CONTENT_TYPE).cloned();
         let bytes = read(request.into_body(), app.wire.body_limit).await?;
         // What browsers send across origins without asking first is anything but JSON.
@@ -118,7 +134,7 @@ fn is_json(value: &str) -> bool {
         || essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json")
 }
 
-async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
+pub(crate) async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
     to_bytes(body, limit).await.map_err(|error| {
         let message = format!("the body must have at most {limit} bytes");
         Error::new(ErrorKind::TooLarge, Refusal::Plain, message).because(error)
@@ -126,7 +142,7 @@ async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
 }
 
 /// What is wrong with JSON, without repeating text that the caller sent: it may be a secret.
-fn unreadable(error: &serde_json::Error) -> Error {
+pub(crate) fn unreadable(error: &serde_json::Error) -> Error {
     let text = error.to_string();
     if let Some((before, rest)) = text.split_once(": string \"") {
         let after = rest.rsplit_once('"').map_or("", |(_, after)| after);
@@ -151,9 +167,9 @@ fn is_member_name(text: &str) -> bool {
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
-    type Rejection = Native;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refused> {
         // The rejection repeats what the caller wrote, which may be a secret: neither the answer nor the log gets it.
         let parsed = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         let parsed = parsed.map_err(|_| Error::malformed("the query can't be read"));
@@ -166,9 +182,9 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
-    type Rejection = Native;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Native> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
         let parsed = axum::extract::Path::<T>::from_request_parts(parts, app).await;
         let parsed =
             parsed.map_err(|rejection| Error::malformed("the path can't be read").because(rejection.body_text()));
@@ -184,7 +200,7 @@ pub(crate) async fn keep_once(State(app): State<App>, request: Request, next: Ne
     };
     match bind(&app, request, &key).await {
         Ok(request) => next.run(request).await,
-        Err(error) => Native::from(error).into_response(),
+        Err(error) => Refused::from(error).into_response(),
     }
 }
 
@@ -212,7 +228,7 @@ async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<
 pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(app.wire.timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Native::from(Error::outcome_unknown()).into_response(),
+        Err(_) => Refused::from(Error::outcome_unknown()).into_response(),
     }
 }
 
@@ -220,9 +236,9 @@ pub(crate) async fn in_time(State(app): State<App>, request: Request, next: Next
 pub(crate) struct Unknown(pub(crate) Arc<Served>);
 
 impl FromRequestParts<App> for Unknown {
-    type Rejection = Native;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Native> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refused> {
         let served = parts.extensions.get::<Served>().cloned();
         served.map(|served| Self(Arc::new(served))).ok_or_else(|| Error::internal("a request without a record").into())
     }

@@ -3,25 +3,30 @@
 //! A handler is three lines: who is calling (an extractor), one operation, wrap the answer. Nothing here decides who
 //! may do what, and nothing here knows rows.
 
+mod dialect;
 mod extract;
 mod health;
 pub mod metrics;
 pub mod native;
 mod problem;
 mod record;
+mod wavefront;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokenhouse_authority::Ctx;
 use tokenhouse_model::address::AddressRules;
+use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use metrics::Metrics;
+pub use wavefront::upstream::{Sent, Upstream};
 
 /// How requests are read.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Wire {
     pub body_limit: usize,
     /// How long a request may take.
     pub timeout: Duration,
+    /// The service behind us, to which data is passed on; `None` where there is none.
+    pub upstream: Option<Arc<dyn Upstream>>,
 }
 
 impl Default for Wire {
@@ -43,6 +50,7 @@ impl Default for Wire {
             forwarded_header: axum::http::HeaderName::from_static("x-forwarded-for"),
             body_limit: 1024 * 1024,
             timeout: Duration::from_secs(30),
+            upstream: None,
         }
     }
 }
@@ -70,18 +78,41 @@ impl FromRef<App> for Arc<Metrics> {
 /// How a handler takes the context.
 pub(crate) type House = State<Arc<Ctx>>;
 
-/// Everything that is served. A request passes the layers from the last to the first.
+/// Everything that is served.
 pub fn router(ctx: Arc<Ctx>, wire: Wire) -> Router {
+    Router::new().fallback_service(MapRequest::new(routes(ctx, wire), one_slash))
+}
+
+/// Drops all but one of a path's leading slashes: clients whose configured address ends in one send two (wavefront.md
+/// 1.1). Before anything is routed or recorded, so that there is one path for everybody.
+fn one_slash(mut request: Request) -> Request {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let rest = target.trim_start_matches('/');
+    if target.len() - rest.len() > 1
+        && let Ok(target) = format!("/{rest}").parse()
+    {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(target);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// A request passes the layers from the last to the first.
+fn routes(ctx: Arc<Ctx>, wire: Wire) -> Router {
     let app = App { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()) };
     let limit = app.wire.body_limit;
     Router::new()
         .merge(native::router())
+        .merge(wavefront::router())
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
         .route("/metrics", get(metrics::show))
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CatchPanicLayer::custom(problem::panicked))
+        .fallback(dialect::no_such_path)
+        .method_not_allowed_fallback(dialect::method_not_allowed)
+        .layer(CatchPanicLayer::custom(dialect::panicked))
         .layer(from_fn_with_state(app.clone(), extract::keep_once))
         .layer(from_fn_with_state(app.clone(), extract::in_time))
         .layer(DefaultBodyLimit::max(limit))

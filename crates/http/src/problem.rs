@@ -1,14 +1,12 @@
 //! Errors as RFC 9457 problem documents: the one place where a kind becomes a status and words.
 
-use std::any::Any;
-
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid};
 use utoipa::ToSchema;
 
-use crate::record::Refused;
+use crate::dialect::refusal_headers;
 
 /// What is wrong, as RFC 9457 has it, with members of our own.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
@@ -41,25 +39,6 @@ pub(crate) struct Problem {
     /// When to try again, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u32>,
-}
-
-/// An error that becomes a problem document.
-#[derive(Debug)]
-pub(crate) struct Native(Error);
-
-/// What handlers answer with.
-pub(crate) type Reply<T> = Result<T, Native>;
-
-impl From<Error> for Native {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Native {
-    fn into_response(self) -> Response {
-        Refused::response(self.0, document)
-    }
 }
 
 /// Status, code and title of an error.
@@ -95,7 +74,7 @@ fn words(error: &Error) -> (StatusCode, &'static str, &'static str) {
 }
 
 /// The native dialect's one function from an error to a response.
-fn document(error: &Error, request_id: &str) -> Response {
+pub(crate) fn document(error: &Error, request_id: &str) -> Response {
     let (status, code, title) = words(error);
     let kind = format!("https://tokenhouse.dev/problems/{code}");
     let (detail, request_id) = (error.message().to_owned(), request_id.to_owned());
@@ -115,33 +94,6 @@ fn document(error: &Error, request_id: &str) -> Response {
     }
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(seconds) = problem.retry_after_seconds {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        // RFC 6750 section 3: a request without a credential is told no error code.
-        let challenge = match error.refusal() {
-            Refusal::Credential(_) => "Bearer realm=\"tokenhouse\", error=\"invalid_token\"",
-            _ => "Bearer realm=\"tokenhouse\"",
-        };
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
+    refusal_headers(&mut response, error);
     response
-}
-
-/// What a path that nothing serves gets.
-pub(crate) async fn no_such_path() -> Native {
-    Error::new(ErrorKind::NotFound, Refusal::Plain, "nothing is served at this path").into()
-}
-
-/// What a method that a path does not know gets.
-pub(crate) async fn method_not_allowed() -> Native {
-    Error::new(ErrorKind::Invalid, Refusal::Method, "this path is served, but not with this method").into()
-}
-
-/// What a request gets whose handler panicked. What it said may hold anything, so it is not told.
-pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Native::from(Error::internal("a handler panicked")).into_response()
 }

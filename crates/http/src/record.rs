@@ -11,6 +11,7 @@ use axum::response::Response;
 use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid, address, request_id};
 
 use crate::App;
+use crate::dialect::{Dialect, Refused};
 
 /// The header that carries the request id both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,23 +34,6 @@ impl Served {
     }
 }
 
-/// An error on its way out. Inside, a refusal is a response that only carries this; the outermost layer, which knows
-/// the request's id, lets the dialect put it into words and logs it, once.
-#[derive(Clone, Debug)]
-pub(crate) struct Refused {
-    error: Arc<Error>,
-    words: fn(&Error, &str) -> Response,
-}
-
-impl Refused {
-    /// The response that carries an error and its dialect's words for it.
-    pub(crate) fn response(error: Error, words: fn(&Error, &str) -> Response) -> Response {
-        let mut response = Response::default();
-        response.extensions_mut().insert(Self { error: Arc::new(error), words });
-        response
-    }
-}
-
 /// The outermost layer.
 pub(crate) async fn request(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -57,15 +41,15 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
     let id = given.map_or_else(|| request_id::new(app.ctx.random()), str::to_owned);
     let served = Served { id: id.clone(), address: caller_address(&app, &request), caller: Arc::default() };
     request.extensions_mut().insert(served.clone());
-    let method = request.method().clone();
+    let (method, dialect) = (request.method().clone(), Dialect::of(request.uri().path()));
     // The template, never the path: paths can hold secrets.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
 
     let mut response = next.run(request).await;
 
-    let refused = response.extensions_mut().remove::<Refused>();
-    if let Some(Refused { error, words }) = &refused {
-        response = words(error, &id);
+    let refused = response.extensions_mut().remove::<Refused>().map(|Refused(error)| error);
+    if let Some(error) = &refused {
+        response = dialect.tell(error, &id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -73,7 +57,7 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
     let (status, took) = (response.status(), begun.elapsed());
     app.metrics.served(method.as_str(), &route, status.as_u16(), took);
     let (account, token) = served.caller.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
-    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |refused| why(&refused.error));
+    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |error| why(error));
     let milliseconds = took.as_secs_f64() * 1000.0;
     let address = served.address.map(|address| address.to_string()).unwrap_or_default();
     macro_rules! line {
@@ -84,7 +68,7 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
             )
         };
     }
-    match refused.map(|refused| refused.error.kind()) {
+    match refused.map(|error| error.kind()) {
         Some(ErrorKind::Internal) => line!(error),
         Some(ErrorKind::Unavailable | ErrorKind::OutcomeUnknown) => line!(warn),
         _ => line!(info),

@@ -21,6 +21,8 @@ pub enum Act {
     GiveRoles,
     /// Issue a token of one's own account.
     IssueOwn,
+    /// Issue a token of one's own account, as a service account (wavefront.md 8: it can't have API Tokens).
+    IssueOwnService,
     /// Issue and rotate tokens of service accounts.
     IssueForService,
     /// See every token of the org.
@@ -33,6 +35,10 @@ pub enum Act {
     ReadLedger,
     /// Ask about other people's credentials.
     Verify,
+    /// Send data to the service behind us (wavefront.md 8: Direct Data Ingestion).
+    SendData,
+    /// Be a proxy of the service behind us (wavefront.md 8: Proxies).
+    BeProxy,
     /// See the nodes of the installation.
     SeeNodes,
     /// Set what the nodes go by.
@@ -66,10 +72,13 @@ impl Act {
             Self::ManageRoles => &[Roles, UserManagement, CspOrgOwner],
             Self::GiveRoles => &[Roles, UserManagement, CspOrgOwner, CspOrgAdmin, SplunkAdmin],
             Self::IssueOwn => &[IssueTokens, TokenManagement],
+            Self::IssueOwnService => &[IssueTokens],
             Self::IssueForService | Self::SeeTokens | Self::ManageTokens => &[Tokens, UserManagement],
             Self::ChangePolicy => &[Policy, CspOrgOwner],
             Self::ReadLedger => &[Ledger],
             Self::Verify => &[Verify],
+            Self::SendData => &[Ingestion],
+            Self::BeProxy => &[AgentManagement],
         }
     }
 

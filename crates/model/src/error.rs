@@ -38,6 +38,8 @@ pub enum Kind {
 pub enum Refusal {
     /// Nothing more to say than the message.
     Plain,
+    /// There is nothing of this sort and name.
+    NoSuch(&'static str),
     /// A field of the request is wrong.
     Field(&'static str),
     /// A field is over its limit, in characters.
@@ -144,7 +146,7 @@ impl Error {
 
     /// Something that is not there; ids that the caller sent are not repeated, they may be secrets.
     pub fn not_found(what: &'static str) -> Self {
-        Self::new(Kind::NotFound, Refusal::Plain, format!("no such {what}"))
+        Self::new(Kind::NotFound, Refusal::NoSuch(what), format!("no such {what}"))
     }
 
     /// One of that name is there already.

@@ -77,6 +77,12 @@ words! {
         TokenRotated = "token.rotated",
         /// A token is over for good.
         TokenRevoked = "token.revoked",
+        /// A search is kept.
+        SavedSearchCreated = "saved_search.created",
+        /// A kept search changed.
+        SavedSearchUpdated = "saved_search.updated",
+        /// A search is no longer kept.
+        SavedSearchDeleted = "saved_search.deleted",
         /// Somebody confirmed that the time is right; a job that was held goes on.
         JobConfirmed = "job.confirmed",
     }

@@ -30,6 +30,8 @@ pub mod reach;
 pub mod receipt;
 pub mod request_id;
 pub mod role;
+pub mod saved;
+pub mod search;
 pub mod secret;
 pub mod token;
 

@@ -46,7 +46,12 @@ fn forbidden(c: char) -> bool {
 
 /// The form in which text is compared and searched: NFC, lower case, trimmed.
 pub fn fold(text: &str) -> String {
-    text.trim().nfc().collect::<String>().to_lowercase().nfc().collect()
+    fold_part(text.trim())
+}
+
+/// The same form of a part of a text: blanks at its ends may stand within the whole, so they stay.
+pub fn fold_part(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 /// Text by which something is looked up, folded; `None` if nothing can have such a name, so that no database is asked

@@ -36,6 +36,8 @@ pub struct Config {
     pub verify: Verify,
     /// How requests come in.
     pub http: Http,
+    /// The service that data is passed on to.
+    pub wavefront: Wavefront,
     /// The master key.
     pub keys: Keys,
     /// Journal and checkpoints.
@@ -145,6 +147,18 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM file of the private key.
     pub key: PathBuf,
+}
+
+/// `[wavefront]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wavefront {
+    /// The service that data is passed on to.
+    #[serde(deserialize_with = "unset")]
+    pub upstream: Option<String>,
+    /// The file of the token with which we come there; set if and only if `upstream` is.
+    #[serde(deserialize_with = "unset")]
+    pub upstream_token_file: Option<PathBuf>,
 }
 
 /// `[keys]`

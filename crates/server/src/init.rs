@@ -22,6 +22,17 @@ pub struct Arguments {
     /// The e-mail address of its administrator
     #[arg(long, value_name = "EMAIL")]
     admin: String,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+/// Whether secrets can be shown again.
+#[derive(Args, Debug)]
+pub struct Keep {
+    /// Keep the secrets of tokens made through the Wavefront API sealed, so that its lists show them at any time, as the
+    /// original's do. Terraform needs it; without it a secret is shown once. A policy, so it can be changed later
+    #[arg(long)]
+    pub recoverable: bool,
 }
 
 /// Makes the installation and shows its first secrets, once.
@@ -29,7 +40,7 @@ pub async fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
     let config = arguments.place.settings(Vec::new())?;
     let serve = how_to_serve(&arguments.place, &config);
     let new = NewOrg { name: arguments.org, admin: arguments.admin };
-    let (ctx, made) = node::install(&config, new).await?;
+    let (ctx, made) = node::install(&config, new, arguments.keep.recoverable).await?;
     housekeeping::close(&ctx).await;
     let (password, token) = (made.password.expose(), made.token.expose());
     if output.json {

@@ -24,5 +24,6 @@ mod serve;
 pub mod telemetry;
 mod times;
 pub mod tls;
+pub mod upstream;
 
 pub use cli::run;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse};
+use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse, tokens};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -18,6 +18,7 @@ use crate::config::{Config, ForwardedHeader};
 use crate::environment;
 use crate::failure::Failure;
 use crate::listen::{Listener, stop_signal};
+use crate::upstream::Upstream;
 
 /// How often a node looks whether the time jumped and a job is due.
 const JOBS_EVERY: Duration = Duration::from_secs(10);
@@ -132,7 +133,7 @@ fn called(listen: std::net::SocketAddr) -> String {
 ///
 /// # Errors
 /// There is one already (nothing is changed), or as [`open`].
-pub async fn install(config: &Config, new: NewOrg) -> Result<(Arc<Ctx>, Installed), Failure> {
+pub async fn install(config: &Config, new: NewOrg, recoverable: bool) -> Result<(Arc<Ctx>, Installed), Failure> {
     // Before anything is made: a slip of the finger must not leave half an installation.
     new.check()?;
     let location = location(config)?;
@@ -153,7 +154,7 @@ pub async fn install(config: &Config, new: NewOrg) -> Result<(Arc<Ctx>, Installe
         })?,
     };
     let ctx = opened(config, location, key).await?;
-    let installed = install::install(&ctx, new).await;
+    let installed = install::install(&ctx, new, recoverable).await;
     match installed {
         Ok(installed) => Ok((ctx, installed)),
         Err(error) => {
@@ -172,7 +173,7 @@ pub async fn is_whole(ctx: &Ctx) -> Result<bool, Failure> {
 }
 
 /// How requests are read, by the settings.
-fn wire(config: &Config) -> Result<Wire, Error> {
+fn wire(config: &Config) -> Result<Wire, Failure> {
     let trusted: Vec<String> = config.http.trusted_proxies.iter().map(ToString::to_string).collect();
     Ok(Wire {
         trusted_proxies: AddressRules::parse(trusted.iter().map(String::as_str))?,
@@ -182,6 +183,7 @@ fn wire(config: &Config) -> Result<Wire, Error> {
         }),
         body_limit: config.http.body_limit,
         timeout: Duration::from_secs(config.http.request_timeout_seconds),
+        upstream: Upstream::of(&config.wavefront)?.map(|upstream| Arc::new(upstream) as _),
     })
 }
 
@@ -198,6 +200,9 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result
     let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
     let working = tokio::spawn(work(ctx.clone()));
+    if let Err(error) = tokens::wipe_left(&ctx).await {
+        tracing::warn!(%error, "sealed secrets that nobody keeps any more could not be wiped");
+    }
     tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");
     let stopped = listener.serve(router, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
     tending.abort();

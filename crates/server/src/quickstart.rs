@@ -11,6 +11,7 @@ use tokenhouse_store::Found;
 
 use crate::config::{Config, Flag};
 use crate::failure::Failure;
+use crate::init::Keep;
 use crate::listen::Listener;
 use crate::node;
 use crate::output::{Output, print_text};
@@ -25,6 +26,8 @@ pub struct Arguments {
     /// The address and port to listen on
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 const ORG: &str = "main";
@@ -54,7 +57,7 @@ pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
         }
         None => {
             let new = NewOrg { name: ORG.to_owned(), admin: ADMIN.to_owned() };
-            let (ctx, made) = node::install(&config, new).await?;
+            let (ctx, made) = node::install(&config, new, arguments.keep.recoverable).await?;
             print_text(&first(&url, &arguments, &made))?;
             ctx
         }
@@ -97,6 +100,11 @@ fn first(url: &str, arguments: &Arguments, made: &Installed) -> String {
 fn again(url: &str, arguments: &Arguments) -> String {
     let data = arguments.data.display();
     let database = format!("sqlite://{}", arguments.data.join("tokenhouse.db").display());
+    let keep = if arguments.keep.recoverable {
+        "\n--recoverable is for what is made new; to change it here: tokenhouse policy set --recoverable true\n"
+    } else {
+        ""
+    };
     format!(
         "Tokenhouse is ready.\n\n  \
          server    {url}\n  \
@@ -104,6 +112,6 @@ fn again(url: &str, arguments: &Arguments) -> String {
          Token and password were shown when it was made. Sign in with:\n  \
          tokenhouse login --email {ADMIN}\n\
          Lost both? Stop this, then:\n  \
-         tokenhouse account reset-password --database {database} --email {ADMIN}\n"
+         tokenhouse account reset-password --database {database} --email {ADMIN}\n{keep}"
     )
 }

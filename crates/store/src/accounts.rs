@@ -1,11 +1,13 @@
 //! Rows of identities and accounts.
 
 use tokenhouse_model::account::{AccountKind, AccountState, PasswordHash};
-use tokenhouse_model::{Account, Identity, Millis, Result, Uuid};
+use tokenhouse_model::{Account, Identity, Millis, Result, Uuid, name};
 
 use crate::conn::Conn;
 use crate::lists::{among, keys};
-use crate::sql::{Bind as _, args, row, statements};
+use crate::search::trigrams;
+use crate::sql::{Bind as _, Row as _, args, row, statements};
+use crate::tokens;
 
 row!(Identity: "identity" { id, kind, login, login_fold, password, default_org, created_at, updated_at });
 row!(Account: "account" {
@@ -32,7 +34,8 @@ statements! {
     IDENTITY_BY_ID = concat!("SELECT ", identity!(), " FROM identity WHERE id = $1");
     IDENTITY_BY_LOGIN = concat!("SELECT ", identity!(), " FROM identity WHERE login_fold = $1");
     SET_PASSWORD = "UPDATE identity SET password = $2, updated_at = $3 WHERE id = $1";
-    INSERT = concat!("INSERT INTO account (", account!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    INSERT = concat!("INSERT INTO account (", account!(), ", description_fold)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
     BY_ID = concat!("SELECT ", account!(), " FROM account WHERE id = $1");
     BY_IDENTIFIER = concat!("SELECT ", account!(), " FROM account WHERE org_id = $1 AND identifier_fold = $2 AND tombstone = $3");
     BY_IDENTITY = concat!("SELECT ", account!(), " FROM account WHERE identity_id = $1 AND tombstone = $2 ORDER BY id LIMIT 1000");
@@ -42,7 +45,8 @@ statements! {
     BY_IDS = concat!("SELECT ", account!(), " FROM account WHERE id IN (", keys!(), ")");
     BY_IDENTIFIERS = concat!("SELECT ", account!(), " FROM account WHERE identifier_fold IN (", keys!(), ")
         AND org_id = $65 AND tombstone = $66");
-    UPDATE = "UPDATE account SET description = $2, state = $3, updated_at = $4, tombstone = $5 WHERE id = $1";
+    UPDATE = "UPDATE account SET description = $2, state = $3, updated_at = $4, tombstone = $5,
+        description_fold = $6 WHERE id = $1";
 }
 
 /// Adds an identity.
@@ -82,7 +86,10 @@ pub async fn set_password(conn: &mut Conn<'_>, identity: Uuid, hash: &PasswordHa
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn insert(conn: &mut Conn<'_>, account: &Account) -> Result<()> {
-    conn.insert(&INSERT, account).await
+    let fold = name::fold(&account.description);
+    let args = [account.args(), vec![fold.bind()]].concat();
+    conn.run(&INSERT, &args).await?;
+    trigrams::account_made(conn, account.id, &account.identifier_fold).await
 }
 
 /// The account of this id, deleted or not.
@@ -153,6 +160,8 @@ pub async fn by_identifiers(conn: &mut Conn<'_>, org: Uuid, folded: &[String]) -
 /// # Errors
 /// `unavailable`.
 pub async fn update(conn: &mut Conn<'_>, account: &Account) -> Result<()> {
-    let args = args![account.id, account.description, account.state, account.updated_at, account.tombstone];
-    conn.run(&UPDATE, args).await.map(|_| ())
+    let fold = name::fold(&account.description);
+    let args = args![account.id, account.description, account.state, account.updated_at, account.tombstone, fold];
+    conn.run(&UPDATE, args).await?;
+    tokens::retype(conn, account.id).await
 }

@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+};
 use tokenhouse_model::{Error, Result};
 
 use crate::fault;
-use crate::sql::{Arg, Cells, Row, Statement, postgres_args, sqlite_args};
+use crate::search::Composed;
+use crate::sql::{Arg, Bind as _, Cells, Row, Statement, args, postgres_args, sqlite_args};
 
 /// Where the rows are.
 #[derive(Clone, Debug)]
@@ -199,6 +202,24 @@ impl Reader {
     }
 }
 
+/// How many steps of a SQLite statement go by between two looks at the time.
+const PROGRESS: i32 = 10_000;
+
+// PostgreSQL's alone, so it stands in no list of statements.
+static WITHIN: Statement = Statement::new(
+    "WITHIN",
+    "SELECT set_config('statement_timeout', $1, true) || set_config('enable_seqscan', 'off', true)
+        || set_config('enable_hashjoin', 'off', true) || set_config('enable_mergejoin', 'off', true)
+        || set_config('jit', 'off', true)",
+);
+
+#[derive(Debug)]
+struct Set {
+    all: String,
+}
+
+crate::sql::row!(Set: "" { all });
+
 /// A connection that reads everything as of one moment. Dropped before its end (a caller who hung up), the connection
 /// is closed, so that nobody inherits an open transaction.
 #[derive(Debug)]
@@ -217,6 +238,28 @@ impl Snapshot {
     /// Its verbs.
     pub fn conn(&mut self) -> Conn<'_> {
         self.reader.conn()
+    }
+
+    /// From now on no statement runs longer than this. On PostgreSQL that holds to the snapshot's end, and statements go
+    /// the way that they are written: their plans are made for their arguments, and what would read a whole table is
+    /// avoided where anything else will do.
+    pub(crate) async fn within(&mut self, time: Duration) -> Result<()> {
+        if let Pooled::Sqlite(conn) = &mut self.reader.0 {
+            let until = Instant::now() + time;
+            let mut handle = conn.lock_handle().await.map_err(fault::of)?;
+            handle.set_progress_handler(PROGRESS, move || Instant::now() < until);
+            return Ok(());
+        }
+        let millis = time.as_millis().max(1).to_string();
+        self.conn().one::<Set>(&WITHIN, args![millis]).await.map(|_| ())
+    }
+
+    /// Ends what [`Snapshot::within`] began, where it would outlive the snapshot.
+    pub(crate) async fn unbound(&mut self) -> Result<()> {
+        if let Pooled::Sqlite(conn) = &mut self.reader.0 {
+            conn.lock_handle().await.map_err(fault::of)?.remove_progress_handler();
+        }
+        Ok(())
     }
 
     /// Ends it, whatever came of reading, and passes that on.
@@ -344,6 +387,29 @@ impl<'c> Conn<'c> {
     /// All rows of a statement. Every statement that can answer many has a `LIMIT`.
     pub(crate) async fn all<T: Row>(&mut self, statement: &'static Statement, args: &[Arg<'_>]) -> Result<Vec<T>> {
         on!(self, statement, args, fetch_all, cells, rows => rows.iter().map(|row| T::read(&cells(row))).collect::<Result<Vec<T>>>())?
+    }
+
+    /// All rows of a statement that was put together. It is prepared for this once, so that the many that there can be
+    /// push nothing out of the connection's memory, and PostgreSQL plans it for its arguments.
+    pub(crate) async fn composed<T: Row>(&mut self, sql: &Composed) -> Result<Vec<T>> {
+        // Constant fragments and numbered parameters, nothing else: see `Composed`.
+        let text = AssertSqlSafe(sql.text().to_owned());
+        let read = match &mut self.inner {
+            Inner::Sqlite(conn) => {
+                let query = sqlx::query_with(text, sqlite_args(sql.args())?).persistent(false);
+                let rows = query.fetch_all(&mut **conn).await;
+                rows.map(|rows| rows.iter().map(|row| T::read(&Cells::Sqlite(row))).collect::<Result<Vec<T>>>())
+            }
+            Inner::Postgres(conn) => {
+                let query = sqlx::query_with(text, postgres_args(sql.args())?).persistent(false);
+                let rows = query.fetch_all(&mut **conn).await;
+                rows.map(|rows| rows.iter().map(|row| T::read(&Cells::Postgres(row))).collect::<Result<Vec<T>>>())
+            }
+        };
+        read.map_err(|error| {
+            tracing::debug!(statement = sql.text(), %error, "statement failed");
+            fault::of(error)
+        })?
     }
 
     /// Inserts a row; the statement names its columns in the order of [`Row::COLUMNS`].

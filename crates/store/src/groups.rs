@@ -1,11 +1,11 @@
 //! Rows of groups and their members.
 
-use tokenhouse_model::{Account, Group, GroupKind, Millis, Result, Uuid};
+use tokenhouse_model::{Account, Group, GroupKind, Millis, Result, Uuid, name};
 
 use crate::conn::{Conn, Number};
 use crate::lists::{among, each, each_of, keys};
 use crate::schema;
-use crate::sql::{Bind as _, args, row, statements};
+use crate::sql::{Bind as _, Row as _, args, row, statements};
 
 row!(Group: "account_group" { id, org_id, name, name_fold, description, created_at, updated_at, kind });
 
@@ -27,14 +27,15 @@ macro_rules! columns {
 }
 
 statements! {
-    INSERT = concat!("INSERT INTO account_group (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    INSERT = concat!("INSERT INTO account_group (", columns!(), ", description_fold)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     BY_ID = concat!("SELECT ", columns!(), " FROM account_group WHERE id = $1");
     BY_NAME = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND name_fold = $2");
     BY_KIND = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND kind = $2");
     BY_IDS = concat!("SELECT ", columns!(), " FROM account_group WHERE id IN (", keys!(), ")");
     LIST = concat!("SELECT ", columns!(), " FROM account_group WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-    UPDATE = "UPDATE account_group SET name = $2, name_fold = $3, description = $4, updated_at = $5, kind = $6
-        WHERE id = $1";
+    UPDATE = "UPDATE account_group SET name = $2, name_fold = $3, description = $4, updated_at = $5, kind = $6,
+        description_fold = $7 WHERE id = $1";
     DELETE = "DELETE FROM account_group WHERE id = $1";
     ADD_MEMBER = "INSERT INTO group_member (group_id, account_id, org_id, created_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (group_id, account_id) DO NOTHING";
@@ -58,7 +59,9 @@ statements! {
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn insert(conn: &mut Conn<'_>, group: &Group) -> Result<()> {
-    conn.insert(&INSERT, group).await
+    let fold = name::fold(&group.description);
+    let args = [group.args(), vec![fold.bind()]].concat();
+    conn.run(&INSERT, &args).await.map(|_| ())
 }
 
 /// The group of this id.
@@ -106,7 +109,8 @@ pub async fn list(conn: &mut Conn<'_>, org: Uuid, after: Uuid, limit: i64) -> Re
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn update(conn: &mut Conn<'_>, group: &Group) -> Result<()> {
-    let args = args![group.id, group.name, group.name_fold, group.description, group.updated_at, group.kind];
+    let fold = name::fold(&group.description);
+    let args = args![group.id, group.name, group.name_fold, group.description, group.updated_at, group.kind, fold];
     conn.run(&UPDATE, args).await.map(|_| ())
 }
 

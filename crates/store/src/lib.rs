@@ -20,7 +20,9 @@ pub mod orgs;
 mod outside;
 mod replay;
 pub mod roles;
+pub mod saved;
 mod schema;
+pub mod search;
 pub mod sql;
 pub mod tokens;
 mod tx;
@@ -86,6 +88,7 @@ pub struct Store {
     outside: Arc<Outside>,
     random: Random,
     database: String,
+    readers: u32,
 }
 
 /// How long the comparison of a running node's journal with the database may take before it is begun anew.
@@ -176,7 +179,20 @@ impl Store {
         let writer = Writer::start(location.clone(), single, clock, random.clone(), outside.clone(), locked, follows)?;
         let pool = location.pool(settings.readers).await?;
         let misses = location.pool(settings.misses).await?;
-        let store = Self { pool, misses, writer, location, lock, follower, journal, key, outside, random, database };
+        let store = Self {
+            pool,
+            misses,
+            writer,
+            location,
+            lock,
+            follower,
+            journal,
+            key,
+            outside,
+            random,
+            database,
+            readers: settings.readers,
+        };
         if !compared.lost.is_empty() {
             store.forget_again(compared).await?;
         }
@@ -215,6 +231,19 @@ impl Store {
     /// `unavailable`.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         Snapshot::begin(self.misses.get().await?).await
+    }
+
+    /// A connection that reads everything as of one moment, and no longer than this: for searches.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn timed(&self, time: std::time::Duration) -> Result<search::Timed> {
+        search::Timed::begin(Snapshot::begin(self.pool.get().await?).await?, time).await
+    }
+
+    /// The most connections for reading.
+    pub fn readers(&self) -> u32 {
+        self.readers
     }
 
     /// Runs an operation in the writer's transaction and answers when it is committed. The operation may run more than
@@ -349,6 +378,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         orgs::STATEMENTS,
         replay::STATEMENTS,
         roles::STATEMENTS,
+        saved::STATEMENTS,
         schema::STATEMENTS,
         tokens::STATEMENTS,
         usage::STATEMENTS,
@@ -378,6 +408,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::event::Recorded>(),
         of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),
+        of::<tokenhouse_model::saved::SavedSearch>(),
         of::<groups::Member>(),
         of::<nodes::Node>(),
         of::<once::Kept>(),

@@ -104,7 +104,10 @@ async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u
         }
         Removal::TokenInactive { id } => conn.run(&SWITCH_OFF, args![*id, now]).await,
         Removal::TokenEnds { id, at } => conn.run(&END_TOKEN, args![*id, now, *at]).await,
-        Removal::AccountInactive { id } => conn.run(&SWITCH_OFF_ACCOUNT, args![*id, now]).await,
+        Removal::AccountInactive { id } => {
+            let changed = conn.run(&SWITCH_OFF_ACCOUNT, args![*id, now]).await?;
+            crate::tokens::retype(conn, *id).await.map(|()| changed)
+        }
         Removal::Account { id } => {
             conn.run(&DELETE_ACCOUNT, args![*id, now]).await?;
             conn.run(&REVOKE_TOKENS_OF, args![*id, now]).await

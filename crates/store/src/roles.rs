@@ -1,11 +1,11 @@
 //! Rows of roles, assignments and direct grants, and what they come to.
 
 use tokenhouse_model::role::{Assignment, Grant, Namespace};
-use tokenhouse_model::{Millis, PermissionSet, Result, Role, Uuid};
+use tokenhouse_model::{Millis, PermissionSet, Result, Role, Uuid, name};
 
 use crate::conn::Conn;
 use crate::lists::{among, keys};
-use crate::sql::{Bind as _, args, row, statements};
+use crate::sql::{Bind as _, Row as _, args, row, statements};
 
 row!(Role: "role" { id, org_id, kind, namespace, name, name_fold, description, permissions, created_at, updated_at });
 row!(Assignment: "role_assignment" { holder_id, holder_kind, role_id, org_id, expires_at, created_at });
@@ -46,14 +46,16 @@ macro_rules! holders {
 }
 
 statements! {
-    INSERT = concat!("INSERT INTO role (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    INSERT = concat!("INSERT INTO role (", columns!(), ", description_fold)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (id) DO NOTHING");
     BY_ID = concat!("SELECT ", columns!(), " FROM role WHERE id = $1 AND (org_id = $2 OR org_id = $3)");
     BY_NAME = concat!("SELECT ", columns!(), " FROM role WHERE name_fold = $1 AND (org_id = $2 OR org_id = $3)");
     BY_IDS = concat!("SELECT ", columns!(), " FROM role WHERE id IN (", keys!(), ")");
     LIST = concat!("SELECT ", columns!(), " FROM role WHERE (org_id = $1 OR org_id = $2) AND id > $3
         AND ($4 = '' OR namespace = $4) ORDER BY id LIMIT $5");
-    UPDATE = "UPDATE role SET name = $2, name_fold = $3, description = $4, permissions = $5, updated_at = $6 WHERE id = $1";
+    UPDATE = "UPDATE role SET name = $2, name_fold = $3, description = $4, permissions = $5, updated_at = $6,
+        description_fold = $7 WHERE id = $1";
     DELETE = "DELETE FROM role WHERE id = $1";
     DELETE_ASSIGNMENTS = "DELETE FROM role_assignment WHERE role_id = $1";
     ASSIGN = "INSERT INTO role_assignment (holder_id, holder_kind, role_id, org_id, expires_at, created_at)
@@ -84,7 +86,9 @@ const BUILTIN: Uuid = Uuid::nil();
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn insert(conn: &mut Conn<'_>, role: &Role) -> Result<()> {
-    conn.insert(&INSERT, role).await
+    let fold = name::fold(&role.description);
+    let args = [role.args(), vec![fold.bind()]].concat();
+    conn.run(&INSERT, &args).await.map(|_| ())
 }
 
 /// The role of this id, if it is built in or the org's own.
@@ -131,7 +135,8 @@ pub async fn list(
 /// # Errors
 /// `unavailable`, `duplicate`.
 pub async fn update(conn: &mut Conn<'_>, role: &Role) -> Result<()> {
-    let args = args![role.id, role.name, role.name_fold, role.description, role.permissions, role.updated_at];
+    let fold = name::fold(&role.description);
+    let args = args![role.id, role.name, role.name_fold, role.description, role.permissions, role.updated_at, fold];
     conn.run(&UPDATE, args).await.map(|_| ())
 }
 

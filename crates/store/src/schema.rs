@@ -10,11 +10,33 @@ use crate::{fault, roles};
 #[cfg(test)]
 mod tests;
 
+/// One step of the schema.
+#[derive(Clone, Copy, Debug)]
+struct Migration {
+    /// For both databases.
+    text: &'static str,
+    /// For SQLite alone, after it.
+    sqlite: &'static str,
+    /// For PostgreSQL alone, after it.
+    postgres: &'static str,
+}
+
+/// A step that is the same on both databases.
+const fn both(text: &'static str) -> Migration {
+    Migration { text, sqlite: "", postgres: "" }
+}
+
 /// The migrations, oldest first; the version of a schema is how many of them were run.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_house.sql"),
-    include_str!("../migrations/0002_nodes.sql"),
-    include_str!("../migrations/0003_groups.sql"),
+const MIGRATIONS: &[Migration] = &[
+    both(include_str!("../migrations/0001_house.sql")),
+    both(include_str!("../migrations/0002_nodes.sql")),
+    both(include_str!("../migrations/0003_sealed.sql")),
+    both(include_str!("../migrations/0004_groups.sql")),
+    Migration {
+        text: include_str!("../migrations/0005_search.sql"),
+        sqlite: include_str!("../migrations/0005_search.sqlite.sql"),
+        postgres: include_str!("../migrations/0005_search.postgres.sql"),
+    },
 ];
 
 /// The newest schema that this program knows.
@@ -26,6 +48,10 @@ const MIGRATION_TABLE: &str =
 
 /// SQLite has this collation built in.
 const COLLATION: &str = "CREATE COLLATION IF NOT EXISTS \"binary\" FROM \"C\"";
+
+/// Parts of texts are found by it. It is of PostgreSQL's own additional modules, and every owner of a database may make
+/// it in his.
+const TRIGRAMS: &str = "CREATE EXTENSION IF NOT EXISTS pg_trgm";
 
 /// One node migrates at a time; the number is arbitrary and ours.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8317986114)";
@@ -95,7 +121,7 @@ pub(crate) async fn state(conn: &mut Conn<'_>) -> Result<State> {
     stands(conn, VERSION).await
 }
 
-const fn newest(migrations: &[&str]) -> i64 {
+const fn newest(migrations: &[Migration]) -> i64 {
     migrations.len() as i64
 }
 
@@ -127,7 +153,7 @@ pub(crate) async fn migrate(conn: &mut Conn<'_>, now: Millis) -> Result<()> {
     bring(conn, MIGRATIONS, now).await
 }
 
-async fn bring(conn: &mut Conn<'_>, migrations: &[&'static str], now: Millis) -> Result<()> {
+async fn bring(conn: &mut Conn<'_>, migrations: &[Migration], now: Millis) -> Result<()> {
     let newest = newest(migrations);
     if stands(conn, newest).await? == State::Ours(newest) {
         return Ok(());
@@ -144,7 +170,7 @@ async fn bring(conn: &mut Conn<'_>, migrations: &[&'static str], now: Millis) ->
     }
 }
 
-async fn steps(conn: &mut Conn<'_>, sqlite: bool, migrations: &[&'static str], now: Millis) -> Result<()> {
+async fn steps(conn: &mut Conn<'_>, sqlite: bool, migrations: &[Migration], now: Millis) -> Result<()> {
     if !sqlite {
         conn.raw(LOCK).await?;
     }
@@ -159,8 +185,22 @@ async fn steps(conn: &mut Conn<'_>, sqlite: bool, migrations: &[&'static str], n
             0
         }
     };
-    for (version, text) in (1..).zip(migrations).skip(usize::try_from(from).unwrap_or(0)) {
-        conn.raw(text).await?;
+    if !sqlite {
+        conn.raw(TRIGRAMS).await.map_err(|error| {
+            if fault::of_database(&error) {
+                return error;
+            }
+            let why = "the database lacks the extension pg_trgm: install PostgreSQL's additional modules (the package \
+                postgresql-contrib), or let this user make the extension; nothing was changed";
+            fault::refused(why).because(error)
+        })?;
+    }
+    for (version, migration) in (1..).zip(migrations).skip(usize::try_from(from).unwrap_or(0)) {
+        conn.raw(migration.text).await?;
+        let own = if sqlite { migration.sqlite } else { migration.postgres };
+        if !own.is_empty() {
+            conn.raw(own).await?;
+        }
         conn.run(&APPLY, args![version, now]).await?;
     }
     for role in BUILTIN {

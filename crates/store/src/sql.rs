@@ -1,5 +1,6 @@
 //! How rows go in and out: one text per statement, for both databases.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{Arguments, Column, Row as _, postgres::PgRow, sqlite::SqliteRow};
@@ -9,6 +10,7 @@ use tokenhouse_model::event::EventKind;
 use tokenhouse_model::job::{self, JobKind, JobState};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{HolderKind, Namespace, RoleKind};
+use tokenhouse_model::saved::Entity;
 use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Error, GroupKind, PermissionSet, Policy, Reach, Result, Scopes, TokenKind, TokenState, Uuid};
 
@@ -296,7 +298,8 @@ words!(
     TokenState,
     EventKind,
     JobKind,
-    JobState
+    JobState,
+    Entity
 );
 
 /// What is stored as JSON text.
@@ -316,4 +319,4 @@ macro_rules! json {
     )+};
 }
 
-json!(PermissionSet, Scopes, AddressRules, Policy, job::Body);
+json!(PermissionSet, Scopes, AddressRules, Policy, job::Body, BTreeMap<String, String>);

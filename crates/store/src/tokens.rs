@@ -5,6 +5,7 @@ use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uui
 
 use crate::conn::{Conn, Number};
 use crate::lists::{among, keys};
+use crate::search::trigrams;
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(Token: "token" {
@@ -20,6 +21,13 @@ macro_rules! token {
     };
 }
 
+/// What a token's `owner_type` is, of its owner `a`.
+macro_rules! owner_type {
+    () => {
+        "CASE WHEN a.kind = 'service' AND a.state <> 'active' THEN 'inactive_service' ELSE a.kind END"
+    };
+}
+
 macro_rules! secret {
     () => {
         "id, token_id, org_id, digest, last4, created_at, good_until, sealed"
@@ -27,8 +35,10 @@ macro_rules! secret {
 }
 
 statements! {
-    INSERT = concat!("INSERT INTO token (", token!(), ") VALUES
-        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)");
+    INSERT = concat!("INSERT INTO token (", token!(), ", owner_fold, owner_type) VALUES
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+        COALESCE((SELECT a.identifier_fold FROM account a WHERE a.id = $4), ''),
+        COALESCE((SELECT ", owner_type!(), " FROM account a WHERE a.id = $4), ''))");
     BY_ID = concat!("SELECT ", token!(), " FROM token WHERE id = $1");
     LIST = concat!("SELECT ", token!(), " FROM token WHERE org_id = $1 AND id > $2
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
@@ -36,10 +46,15 @@ statements! {
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
     UPDATE = "UPDATE token SET name = $2, name_fold = $3, state = $4, updated_at = $5, expires_at = $6, revoked_at = $7
         WHERE id = $1";
+    RETYPE = concat!("UPDATE token SET owner_type = (SELECT ", owner_type!(), " FROM account a WHERE a.id = $1)
+        WHERE owner_id = $1 AND state <> 'revoked'
+        AND owner_type <> (SELECT ", owner_type!(), " FROM account a WHERE a.id = $1)");
     COUNT_LIVE = "SELECT COUNT(*) FROM token WHERE owner_id = $1 AND kind = $2 AND state <> 'revoked'
         AND expires_at > $3 AND created_at > $4";
     LIVE_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND state <> 'revoked' AND id > $2
         ORDER BY id LIMIT $3");
+    LIVE_OF_OWNERS = concat!("SELECT ", token!(), " FROM token WHERE owner_id IN (", keys!(), ") AND state <> 'revoked'
+        AND expires_at > $65 ORDER BY owner_id, id LIMIT $66");
     USED = "UPDATE token SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at < $2";
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
@@ -55,7 +70,10 @@ statements! {
     END_SECRETS_OF_OWNER = "UPDATE secret SET good_until = $2, sealed = $3
         WHERE token_id IN (SELECT id FROM token WHERE owner_id = $1 AND state <> 'revoked') AND good_until > $2";
     END_SECRETS = "UPDATE secret SET good_until = $2, sealed = $3 WHERE token_id = $1 AND good_until > $2";
-    END_SECRET = "UPDATE secret SET good_until = $2 WHERE digest = $1 AND good_until > $2";
+    END_SECRET = "UPDATE secret SET good_until = $2, sealed = $3 WHERE digest = $1 AND good_until > $2";
+    WITH_SEALED = "SELECT DISTINCT org_id FROM secret WHERE LENGTH(sealed) > 0 ORDER BY org_id LIMIT 10000";
+    WIPE_SEALED = "UPDATE secret SET sealed = $2 WHERE id IN (SELECT s.id FROM secret s JOIN token t ON t.id = s.token_id
+        WHERE s.org_id = $1 AND LENGTH(s.sealed) > 0 AND (t.kind = 'user' OR t.kind = 'service') LIMIT $3)";
 }
 
 /// Adds a token.
@@ -63,7 +81,8 @@ statements! {
 /// # Errors
 /// `unavailable`.
 pub async fn insert(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
-    conn.insert(&INSERT, token).await
+    conn.insert(&INSERT, token).await?;
+    trigrams::token_made(conn, token.id, &token.name_fold).await
 }
 
 /// The token of this id.
@@ -103,9 +122,18 @@ pub async fn list(conn: &mut Conn<'_>, org: Uuid, filter: Filter, after: Uuid, l
 /// # Errors
 /// `unavailable`.
 pub async fn update(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
+    trigrams::token_named(conn, token.id, &token.name_fold).await?;
     let args =
         args![token.id, token.name, token.name_fold, token.state, token.updated_at, token.expires_at, token.revoked_at];
     conn.run(&UPDATE, args).await.map(|_| ())
+}
+
+/// Brings the owner's type, by which tokens are searched, up to date after the owner was switched.
+///
+/// # Errors
+/// `unavailable`.
+pub(crate) async fn retype(conn: &mut Conn<'_>, owner: Uuid) -> Result<()> {
+    conn.run(&RETYPE, args![owner]).await.map(|_| ())
 }
 
 /// How many tokens of this kind an owner has that are neither revoked nor expired: neither by themselves nor, being
@@ -123,6 +151,14 @@ pub async fn count_live(conn: &mut Conn<'_>, owner: Uuid, kind: TokenKind, now: 
 /// `unavailable`.
 pub async fn live_of(conn: &mut Conn<'_>, owner: Uuid, after: Uuid, limit: i64) -> Result<Vec<Token>> {
     conn.all(&LIVE_OF_OWNER, args![owner, after, limit]).await
+}
+
+/// The tokens of several owners that are neither revoked nor expired by themselves, at most so many of each 64 owners.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn live_of_owners(conn: &mut Conn<'_>, owners: &[Uuid], now: Millis, limit: i64) -> Result<Vec<Token>> {
+    among(conn, &LIVE_OF_OWNERS, owners, args![now, limit]).await
 }
 
 /// Notes a use; an earlier one than is known changes nothing.
@@ -212,10 +248,35 @@ pub async fn end_secrets(conn: &mut Conn<'_>, token: Uuid, until: Millis) -> Res
     conn.run(&END_SECRETS, args![token, until, Vec::<u8>::new()]).await
 }
 
-/// Ends one secret at `until`, if it is good longer.
+/// Ends one secret at `until`, if it is good longer; what was sealed of it is wiped.
 ///
 /// # Errors
 /// `unavailable`.
 pub async fn end_secret(conn: &mut Conn<'_>, digest: &Digest, until: Millis) -> Result<u64> {
-    conn.run(&END_SECRET, args![*digest, until]).await
+    conn.run(&END_SECRET, args![*digest, until, Vec::<u8>::new()]).await
+}
+
+/// An org.
+#[derive(Debug)]
+struct OrgOf {
+    org_id: Uuid,
+}
+
+row!(OrgOf: "" { org_id });
+
+/// The orgs that keep secrets sealed.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn orgs_with_sealed(conn: &mut Conn<'_>) -> Result<Vec<Uuid>> {
+    let orgs: Vec<OrgOf> = conn.all(&WITH_SEALED, args![]).await?;
+    Ok(orgs.into_iter().map(|org| org.org_id).collect())
+}
+
+/// Wipes at most so many sealed secrets of an org's user and service tokens; tells how many.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn wipe_sealed(conn: &mut Conn<'_>, org: Uuid, limit: i64) -> Result<u64> {
+    conn.run(&WIPE_SEALED, args![org, Vec::<u8>::new(), limit]).await
 }

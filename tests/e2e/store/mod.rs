@@ -3,5 +3,8 @@ mod journal;
 mod keys;
 mod nodes;
 mod people;
+mod saved;
 mod schema;
+mod search;
 mod statements;
+mod tables;

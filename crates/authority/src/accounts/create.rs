@@ -52,12 +52,19 @@ impl Holdings {
     }
 }
 
-/// Makes an account: it joins the group of its kind, and gets what it is to hold. The caller must cover all of it.
-///
-/// # Errors
-/// `missing_permission`, `not_covered`, `not_found`, `invalid_field`, `duplicate`.
-pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewAccount) -> Result<Done<Outcome>> {
-    caller.may(Act::ManageAccounts)?;
+/// The most accounts that are made at once.
+pub const MOST_CREATED: usize = 200;
+
+/// Everything random or slow about a new account, made before the transaction, which may run more than once.
+struct Draft {
+    account: Uuid,
+    identity: Uuid,
+    identifier: String,
+    hash: Option<PasswordHash>,
+    new: NewAccount,
+}
+
+async fn draft(ctx: &Ctx, mut new: NewAccount) -> Result<Draft> {
     name::check_optional("description", &new.description, name::DESCRIPTION)?;
     let identifier = match new.kind {
         AccountKind::User => name::email("identifier", &new.identifier)?,
@@ -68,7 +75,7 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewAccount) -> Result<
         return Err(Error::invalid("password", "is for persons only"));
     }
     new.holdings.check(new.within)?;
-    let hash = match new.password {
+    let hash = match new.password.take() {
         None => None,
         Some(password) => {
             check_password(password.expose())?;
@@ -76,41 +83,72 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewAccount) -> Result<
         }
     };
     let now = ctx.now();
-    let (account_id, identity_id) = (id::new(now, &ctx.random), id::new(now, &ctx.random));
-    let (kind, description, holdings, within) = (new.kind, new.description, new.holdings, new.within);
-    let state = if new.active { AccountState::Active } else { AccountState::Inactive };
+    Ok(Draft { account: id::new(now, &ctx.random), identity: id::new(now, &ctx.random), identifier, hash, new })
+}
+
+/// Makes an account: it joins the group of its kind, and gets what it is to hold. The caller must cover all of it.
+///
+/// # Errors
+/// `missing_permission`, `not_covered`, `not_found`, `invalid_field`, `duplicate`.
+pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewAccount) -> Result<Done<Outcome>> {
+    create_many(ctx, caller, vec![new]).await
+}
+
+/// Makes accounts, all of them or none; the outcome is about the last, and its `ids` name all.
+///
+/// # Errors
+/// As [`create`], and `invalid_field` for none or too many.
+pub async fn create_many(ctx: &Arc<Ctx>, caller: &Caller, new: Vec<NewAccount>) -> Result<Done<Outcome>> {
+    caller.may(Act::ManageAccounts)?;
+    if !(1..=MOST_CREATED).contains(&new.len()) {
+        return Err(Error::invalid("accounts", format_args!("must be 1 to {MOST_CREATED}")));
+    }
+    let mut drafts = Vec::with_capacity(new.len());
+    for new in new {
+        drafts.push(draft(ctx, new).await?);
+    }
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageAccounts)?;
-        let now = tx.now();
-        if accounts::by_identifier(tx.conn(), fresh.org.id, &identifier).await?.is_some() {
-            return Err(Error::duplicate("an account"));
+        let mut outcome = Outcome::default();
+        for draft in &drafts {
+            outcome.id = make(tx, fresh, draft).await?;
+            outcome.ids.push(outcome.id);
         }
-        let identity_id = match kind {
-            AccountKind::User => identity(tx, fresh, identity_id, &identifier, hash.as_ref()).await?,
-            AccountKind::Service | AccountKind::App => Uuid::nil(),
-        };
-        let account = Account {
-            id: account_id,
-            org_id: fresh.org.id,
-            identity_id,
-            kind,
-            identifier: identifier.clone(),
-            identifier_fold: identifier.clone(),
-            description: description.clone(),
-            state,
-            created_at: now,
-            created_by: fresh.account_id(),
-            updated_at: now,
-            tombstone: Uuid::nil(),
-        };
-        accounts::insert(tx.conn(), &account).await?;
-        let mut hands = Hands::of(fresh, within);
-        let event = begin(tx, &mut hands, &account).await?;
-        tx.record(&fresh.actor, if new.active { event } else { event.with("state", state.as_str()) });
-        endow(tx, &mut hands, account.id, &holdings).await?;
-        Ok(Outcome::of(account.id))
+        Ok(outcome)
     })
     .await
+}
+
+async fn make(tx: &mut Tx<'_>, fresh: &Fresh, draft: &Draft) -> Result<Uuid> {
+    let (now, new, identifier) = (tx.now(), &draft.new, &draft.identifier);
+    if accounts::by_identifier(tx.conn(), fresh.org.id, identifier).await?.is_some() {
+        return Err(Error::duplicate("an account"));
+    }
+    let identity_id = match new.kind {
+        AccountKind::User => identity(tx, fresh, draft.identity, identifier, draft.hash.as_ref()).await?,
+        AccountKind::Service | AccountKind::App => Uuid::nil(),
+    };
+    let state = if new.active { AccountState::Active } else { AccountState::Inactive };
+    let account = Account {
+        id: draft.account,
+        org_id: fresh.org.id,
+        identity_id,
+        kind: new.kind,
+        identifier: identifier.clone(),
+        identifier_fold: identifier.clone(),
+        description: new.description.clone(),
+        state,
+        created_at: now,
+        created_by: fresh.account_id(),
+        updated_at: now,
+        tombstone: Uuid::nil(),
+    };
+    accounts::insert(tx.conn(), &account).await?;
+    let mut hands = Hands::of(fresh, new.within);
+    let event = begin(tx, &mut hands, &account).await?;
+    tx.record(&fresh.actor, if new.active { event } else { event.with("state", state.as_str()) });
+    endow(tx, &mut hands, account.id, &new.holdings).await?;
+    Ok(account.id)
 }
 
 /// The identity of a person who becomes a member: known here, or new.

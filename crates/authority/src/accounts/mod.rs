@@ -14,7 +14,9 @@ use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, Uuid, name};
 use tokenhouse_store::{Conn, Tx, accounts, roles};
 
-pub use create::{Holdings, NewAccount, create};
+pub use crate::search::accounts::{search, values};
+pub use create::{Holdings, NewAccount, create, create_many};
+pub(crate) use set::assignments;
 pub use set::{Wanted, set};
 pub use several::{delete_many, holding, resolve};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};

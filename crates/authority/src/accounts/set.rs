@@ -75,7 +75,7 @@ pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, wanted: Wanted) -> R
             permissions(tx, &mut hands, id, list, wanted.within).await?;
         }
         if let Some(list) = &wanted.roles {
-            assignments(tx, &mut hands, id, list, wanted.within).await?;
+            assignments(tx, &mut hands, Holder::Account(id), list, wanted.within).await?;
         }
         if let Some(list) = &wanted.groups {
             let own = GroupKind::joined_by(kind);
@@ -107,25 +107,26 @@ async fn permissions(
     Ok(())
 }
 
-async fn assignments(
+/// Brings the roles that an account or group is given directly to those that are wanted, as far as they are seen.
+pub(crate) async fn assignments(
     tx: &mut Tx<'_>,
     hands: &mut Hands<'_>,
-    id: Uuid,
+    holder: Holder,
     wanted: &[Uuid],
     within: Option<Namespace>,
 ) -> Result<()> {
     let now = tx.now();
-    let assigned = roles::assigned_to(tx.conn(), &[id], now).await?;
+    let assigned = roles::assigned_to(tx.conn(), &[holder.id()], now).await?;
     let assigned: Vec<Uuid> = assigned.into_iter().map(|row| row.role_id).collect();
     let named = roles::by_ids(tx.conn(), &assigned).await?;
     let seen = named.iter().filter(|role| within.is_none_or(|namespace| role.namespace == namespace));
     let present: BTreeSet<Uuid> = seen.map(|role| role.id).collect();
     let wanted: BTreeSet<Uuid> = wanted.iter().copied().collect();
     for role in present.difference(&wanted) {
-        hands.take(tx, Holder::Account(id), &Given::Role(*role)).await?;
+        hands.take(tx, holder, &Given::Role(*role)).await?;
     }
     for role in wanted.difference(&present) {
-        hands.give(tx, Holder::Account(id), &Given::Role(*role), NEVER).await?;
+        hands.give(tx, holder, &Given::Role(*role), NEVER).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokenhouse_model::account::AccountState;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, Result, Uuid, name, permission};
-use tokenhouse_store::{Tx, accounts, groups, holders, once, roles, tokens};
+use tokenhouse_store::{Tx, accounts, groups, holders, once, roles, saved, tokens};
 
 use super::not_oneself;
 use crate::caller::{Caller, change};
@@ -56,6 +56,7 @@ pub(super) async fn erase(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) 
     once::purge_owner(tx.conn(), account.id).await?;
     let revoked = tokens::revoke_of_owner(tx.conn(), account.id, now).await?;
     groups::remove_from_all(tx.conn(), account.id).await?;
+    saved::delete_all(tx.conn(), account.id).await?;
     roles::strip(tx.conn(), account.id).await?;
     account.state = AccountState::Inactive;
     account.tombstone = account.id;

@@ -7,24 +7,31 @@ use std::sync::Arc;
 use tokenhouse_model::access::Act;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
+use tokenhouse_model::role::Namespace;
 use tokenhouse_model::{Done, Error, Group, GroupKind, Result, Uuid, id, name};
 use tokenhouse_store::{Conn, Tx, groups, roles};
 
+pub use crate::search::groups::{search, values};
 pub use system::settle;
 pub(crate) use system::{Ids, found};
 
+use crate::accounts::assignments;
 use crate::caller::{Caller, change};
-use crate::holdings::Hands;
+use crate::holdings::{Hands, Holder};
 use crate::views::{self, AccountView, GroupView};
 use crate::{Ctx, Outcome};
 
-/// A group's name and description, new or changed.
+/// A group's name, description and roles, new or changed.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
     /// Its name; `None` leaves it as it is.
     pub name: Option<String>,
     /// Free text; `None` leaves it as it is.
     pub description: Option<String>,
+    /// The roles that it gives, as far as they are seen; `None` leaves them as they are.
+    pub roles: Option<Vec<Uuid>>,
+    /// The namespace of the roles that are seen and replaced; others stay.
+    pub within: Option<Namespace>,
 }
 
 impl Naming {
@@ -66,6 +73,7 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, naming: Naming) -> Result<D
     naming.check()?;
     let text = naming.name.ok_or_else(|| Error::invalid("name", "is missing"))?.trim().to_owned();
     let description = naming.description.unwrap_or_default();
+    let (roles, within) = (naming.roles, naming.within);
     let group_id = id::new(ctx.now(), &ctx.random);
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageGroups)?;
@@ -85,6 +93,9 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, naming: Naming) -> Result<D
         };
         groups::insert(tx.conn(), &group).await?;
         tx.record(&fresh.actor, Event::new(EventKind::GroupCreated, org, group.id).with("name", text.as_str()));
+        if let Some(roles) = &roles {
+            assignments(tx, &mut Hands::of(fresh, within), Holder::Group(group.id), roles, within).await?;
+        }
         Ok(Outcome::of(group.id))
     })
     .await
@@ -111,6 +122,18 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<GroupView> {
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();
     let group = of_org(&mut conn, caller.org().id, id).await?;
+    views::single(views::groups(&mut conn, views::one(group), ctx.now()).await?, "group")
+}
+
+/// The org's group of a kind of which every org has one.
+///
+/// # Errors
+/// `missing_permission`, `not_found`.
+pub async fn of_kind(ctx: &Ctx, caller: &Caller, kind: GroupKind) -> Result<GroupView> {
+    caller.may(Act::SeePeople)?;
+    let mut reader = ctx.store.read().await?;
+    let mut conn = reader.conn();
+    let group = groups::by_kind(&mut conn, caller.org().id, kind).await?.ok_or_else(|| Error::not_found("group"))?;
     views::single(views::groups(&mut conn, views::one(group), ctx.now()).await?, "group")
 }
 
@@ -144,7 +167,9 @@ pub async fn members(ctx: &Ctx, caller: &Caller, id: Uuid, page: Page) -> Result
 /// `missing_permission`, `not_found`, `invalid_field`, `duplicate`, `unlawful_state` for the name of a system group.
 pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, naming: Naming) -> Result<Done<Outcome>> {
     naming.check()?;
-    alter(ctx, caller, id, async move |tx, actor, mut group| {
+    change(ctx, caller, async move |tx, fresh| {
+        fresh.may(Act::ManageGroups)?;
+        let mut group = of_org(tx.conn(), fresh.org.id, id).await?;
         let mut event = Event::new(EventKind::GroupUpdated, group.org_id, group.id);
         if let Some(text) = &naming.name {
             if text.trim() != group.name {
@@ -164,7 +189,10 @@ pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, naming: Naming) -
         }
         group.updated_at = tx.now();
         groups::update(tx.conn(), &group).await?;
-        tx.record(actor, event);
+        tx.record(&fresh.actor, event);
+        if let Some(roles) = &naming.roles {
+            assignments(tx, &mut Hands::of(fresh, naming.within), Holder::Group(id), roles, naming.within).await?;
+        }
         Ok(Outcome::of(group.id))
     })
     .await

@@ -15,6 +15,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::{Tx, tokens};
 
+use super::sealed::Seal;
 use crate::caller::{Caller, Fresh, change};
 use crate::{Ctx, Outcome, accounts};
 
@@ -138,12 +139,14 @@ pub(crate) enum Proof<'a> {
 pub async fn issue(ctx: &Arc<Ctx>, caller: &Caller, ask: Issue) -> Result<Done<Outcome>> {
     ask.check()?;
     let draft = draft(ctx, ask.form, &[TokenKind::User, TokenKind::Service]);
+    let ctx_then = ctx.clone();
     change(ctx, caller, async move |tx, fresh| {
         let owner = ask.owner.unwrap_or(fresh.account_id());
         let owner = accounts::of_org(tx.conn(), fresh.org.id, owner).await?;
         let kind = may_issue(fresh, &owner)?;
         let (proof, actor, policy, surface) = (Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface);
-        mint(tx, Mint { proof, actor, policy, surface, owner: &owner, kind, ask: &ask, draft: &draft }).await
+        let seal = Seal::new(&ctx_then, fresh)?;
+        mint(tx, Mint { proof, actor, policy, surface, owner: &owner, kind, ask: &ask, draft: &draft, seal }).await
     })
     .await
 }
@@ -153,7 +156,7 @@ fn may_issue(fresh: &Fresh, owner: &Account) -> Result<TokenKind> {
     let own = owner.id == fresh.account_id();
     match owner.kind {
         AccountKind::Service => {
-            fresh.may(if own { Act::IssueOwn } else { Act::IssueForService })?;
+            fresh.may(if own { Act::IssueOwnService } else { Act::IssueForService })?;
             Ok(TokenKind::Service)
         }
         AccountKind::User if own => {
@@ -177,11 +180,13 @@ pub(crate) struct Mint<'a> {
     pub(crate) kind: TokenKind,
     pub(crate) ask: &'a Issue,
     pub(crate) draft: &'a Draft,
+    /// With what its secret is kept, where it can be shown again; else it is told once.
+    pub(crate) seal: Option<Seal<'a>>,
 }
 
 /// Makes a token within a transaction, under every rule but the one about who may ask.
 pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
-    let Mint { proof, actor, policy, surface, owner, kind, ask, draft } = mint;
+    let Mint { proof, actor, policy, surface, owner, kind, ask, draft, seal } = mint;
     let now = tx.now();
     if owner.state != AccountState::Active {
         return Err(Error::state("the account is deactivated"));
@@ -230,7 +235,10 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     };
     tokens::insert(tx.conn(), &token).await?;
     let text = draft.text(kind)?;
-    let secret = new_secret(draft.secret, &token, &text, now);
+    let mut secret = new_secret(draft.secret, &token, &text, now);
+    if let Some(seal) = seal {
+        secret.sealed = seal.close(secret.id, &text)?;
+    }
     tokens::insert_secret(tx.conn(), &secret).await?;
     let event = Event::new(EventKind::TokenIssued, token.org_id, token.id)
         .with("kind", kind.as_str())

@@ -1,8 +1,10 @@
 //! Tokens: seeing and changing them. Making them and their secrets is in [`issue`] and [`rotate`].
 
 pub(crate) mod ending;
+mod held;
 mod issue;
 mod rotate;
+pub(crate) mod sealed;
 
 use std::sync::Arc;
 
@@ -11,13 +13,17 @@ use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Event, EventKind, Removal};
 use tokenhouse_model::moves::{self, Move};
 use tokenhouse_model::{
-    Done, Error, Millis, NEVER, PermissionSet, Result, Scopes, Token, TokenKind, TokenState, Uuid, grant, name,
+    Done, Error, Millis, NEVER, PermissionSet, Policy, Result, Scopes, Token, TokenKind, TokenState, Uuid, grant, name,
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
+pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};
+pub use sealed::wipe_left;
+
+pub use crate::search::tokens::{search, values};
 
 use crate::caller::{Caller, Fresh, change};
 use crate::views::{self, TokenView};
@@ -159,23 +165,46 @@ async fn owner_holds(tx: &mut Tx<'_>, token: &Token) -> Result<PermissionSet> {
     accounts::held(tx, holder).await
 }
 
-/// Whether the caller could issue what this token is: who prolongs or re-awakens a token or takes a new secret of it
-/// gains that.
-async fn covers(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
-    if token.id == fresh.token.id {
+/// What decides whether somebody could issue a token, as far as it is his own doing.
+pub(crate) struct Maker<'a> {
+    with: &'a Token,
+    effective: &'a PermissionSet,
+    policy: &'a Policy,
+}
+
+impl<'a> Maker<'a> {
+    fn of(caller: &'a Caller) -> Self {
+        Self { with: caller.token(), effective: &caller.effective, policy: caller.policy() }
+    }
+
+    fn fresh(fresh: &'a Fresh) -> Self {
+        Self { with: &fresh.token, effective: &fresh.effective, policy: &fresh.policy }
+    }
+}
+
+/// Whether somebody could issue what this token is, whose owner holds `held`: who prolongs or re-awakens a token, takes
+/// a new secret of it or is shown its secret gains that.
+fn covers(maker: &Maker<'_>, token: &Token, held: &PermissionSet) -> Result<()> {
+    let with = maker.with;
+    if token.id == with.id {
         return Ok(());
     }
-    let held = owner_holds(tx, token).await?;
-    if token.owner_id == fresh.account_id() && token.scopes == Scopes::All && fresh.token.scopes != Scopes::All {
+    if token.owner_id == with.owner_id && token.scopes == Scopes::All && with.scopes != Scopes::All {
         return Err(Error::forbidden("a token with limited scopes can't do that to one with all scopes"));
     }
-    if !fresh.policy.widen_reach && !fresh.token.reach.covers(token.reach) {
+    if !maker.policy.widen_reach && !with.reach.covers(token.reach) {
         return Err(Error::forbidden("a token can't do that to one with more reach than its own"));
     }
-    if !fresh.token.addresses.cover(&token.addresses) {
+    if !with.addresses.cover(&token.addresses) {
         return Err(Error::forbidden("a token that is bound to addresses can't do that to one for others"));
     }
-    grant::cover(&fresh.effective, &token.scopes.of(&held), &held)
+    grant::cover(maker.effective, &token.scopes.of(held), held)
+}
+
+/// Refuses a caller who could not issue what this token is.
+async fn must_cover(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
+    let held = owner_holds(tx, token).await?;
+    covers(&Maker::fresh(fresh), token, &held)
 }
 
 /// What is to change of a token.
@@ -235,7 +264,7 @@ async fn new_end(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token, at: Millis, now:
     if token.owner_id == fresh.account_id() {
         fresh.may(Act::IssueOwn)?;
     }
-    covers(tx, fresh, token).await?;
+    must_cover(tx, fresh, token).await?;
     Ok(event)
 }
 
@@ -262,7 +291,7 @@ pub async fn reactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Don
         if token.owner_id == fresh.account_id() {
             fresh.may(Act::IssueOwn)?;
         }
-        covers(tx, fresh, &token).await?;
+        must_cover(tx, fresh, &token).await?;
         let event = Event::new(EventKind::TokenReactivated, token.org_id, token.id);
         switch(tx, fresh, token, TokenState::Active, event).await
     })

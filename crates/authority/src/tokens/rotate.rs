@@ -10,7 +10,7 @@ use tokenhouse_model::secret::{Form, make};
 use tokenhouse_model::{Done, Error, Millis, Result, TokenKind, Uuid, id};
 use tokenhouse_store::{once, tokens};
 
-use super::{covers, ending, issue::new_secret, movable};
+use super::{ending, issue::new_secret, movable, must_cover};
 use crate::caller::{Caller, Fresh, change};
 use crate::{Ctx, Outcome};
 
@@ -44,7 +44,7 @@ pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, ask: Rotate) -> Result<Done
     change(ctx, caller, async move |tx, fresh| {
         let token = movable(tx, fresh, ask.id, Move::Rotate).await?;
         may_take_secret(fresh, &token)?;
-        covers(tx, fresh, &token).await?;
+        must_cover(tx, fresh, &token).await?;
         let text = texts.iter().find(|(kind, _)| *kind == token.kind).map(|(_, text)| text.clone());
         let text = text.ok_or_else(|| Error::internal("no secret was made for this kind"))?;
         let now = tx.now();

@@ -22,7 +22,12 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
     let mut keys = match event.kind {
         K::JournalReplayed => return Touched::Everything,
         // Nothing that is remembered.
-        K::HouseInitialized | K::FreshnessChanged | K::JobConfirmed => Vec::new(),
+        K::HouseInitialized
+        | K::FreshnessChanged
+        | K::JobConfirmed
+        | K::SavedSearchCreated
+        | K::SavedSearchUpdated
+        | K::SavedSearchDeleted => Vec::new(),
         // Sessions that end with a password stand among the removals below.
         K::PasswordChanged => Vec::new(),
         K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed => vec![Key::Org(subject)],

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use super::shapes::{Account, Changed, Gone, List};
 use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Path, Query};
-use crate::problem::Reply;
 
 /// Which accounts.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -13,8 +13,8 @@ use super::accounts::Until;
 use super::shapes::{Account, Changed, Gone, Group, List, Paging};
 use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Path, Query};
-use crate::problem::Reply;
 
 /// A group's name and description.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,7 +28,7 @@ pub(super) struct NamingRequest {
 
 impl From<NamingRequest> for Naming {
     fn from(request: NamingRequest) -> Self {
-        Self { name: request.name, description: request.description }
+        Self { name: request.name, description: request.description, ..Self::default() }
     }
 }
 

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::shapes::{Changed, List, Paging, somebody, time};
 use super::{Answer, Native, changed, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Path, Query};
-use crate::problem::Reply;
 
 /// Why a job is held.
 #[derive(Debug, Serialize, ToSchema)]

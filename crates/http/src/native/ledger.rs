@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::shapes::somebody;
 use super::{Answer, Native, found};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Query};
-use crate::problem::Reply;
 
 /// Which events.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -18,12 +18,13 @@ use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokenhouse_model::Done;
 use tokenhouse_model::cursor::Listed;
-use tokenhouse_model::{Done, Error, ErrorKind, Result};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::App;
+use crate::dialect::shown;
 use crate::extract::{As, NativeDoor};
 use shapes::{Changed, List, Where};
 
@@ -87,15 +88,6 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 /// What was read.
 pub(crate) fn found<T>(value: T) -> Answer<T> {
     Answer(StatusCode::OK, value)
-}
-
-/// Passes on what was read back after a change was committed. Where that can't be read, the change stands all the same,
-/// and who asked for it must not be told that nothing was changed.
-pub(crate) fn shown<T>(read: Result<T>) -> Result<T> {
-    read.map_err(|error| match error.kind() {
-        ErrorKind::Unavailable => Error::outcome_unknown().because(error),
-        _ => error,
-    })
 }
 
 /// What was changed, with its receipt.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::shapes::Changed;
 use super::{Answer, Native, changed, found};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body};
-use crate::problem::Reply;
 
 /// A registered node.
 #[derive(Debug, Serialize, ToSchema)]

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::shapes::{Changed, List, Org, Paging};
 use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Path, Query};
-use crate::problem::Reply;
 
 /// A new org.
 #[derive(Debug, Deserialize, ToSchema)]

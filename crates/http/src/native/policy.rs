@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::shapes::{Changed, millis, seconds};
 use super::{Answer, Native, changed, found, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body};
-use crate::problem::Reply;
 
 /// The rules for one kind of token.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

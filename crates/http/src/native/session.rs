@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::shapes::{Account, Changed, Issued, Org, Token};
 use super::{Answer, Native, changed, created, found, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Unknown};
-use crate::problem::Reply;
 
 /// Who the caller is and what he may do.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use super::shapes::{Changed, Issued, List, Token, millis};
 use super::{Answer, Native, changed, created, found, listed, shown};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body, Path, Query};
-use crate::problem::Reply;
 
 /// Which tokens.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use super::shapes::{somebody, time};
 use super::{Answer, Native, found};
 use crate::House;
+use crate::dialect::Reply;
 use crate::extract::{As, Body};
 use crate::metrics::Metrics;
-use crate::problem::Reply;
 
 /// A question about somebody's credential.
 #[derive(Debug, Deserialize, ToSchema)]

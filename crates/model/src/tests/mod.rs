@@ -7,6 +7,7 @@ mod grant;
 mod group;
 mod job;
 mod moves;
+mod search;
 
 use crate::account::{AccountKind, AccountState};
 use crate::address::AddressRules;

@@ -57,6 +57,11 @@ fn files(config: &Config) -> Vec<Fault> {
     {
         faults.push(Fault::of("http.tls", error.to_string()));
     }
+    if let Some(path) = &config.wavefront.upstream_token_file
+        && let Err(error) = crate::ask::secret_in(path)
+    {
+        faults.push(Fault::of("wavefront.upstream_token_file", error.to_string()));
+    }
     if let Some(path) = &config.keys.master_file
         && let Err(error) = std::fs::File::open(path)
     {

@@ -229,18 +229,20 @@ impl Layers {
             let message = format!("{given} given ({}); allowed: {}", entry.origin, rule.allowed);
             self.faults.push(Fault::of(rule.key, message));
         }
-        match (self.text("http.tls.certificate").is_empty(), self.text("http.tls.key").is_empty()) {
-            (false, true) => self.alone("http.tls.key", "http.tls.certificate"),
-            (true, false) => self.alone("http.tls.certificate", "http.tls.key"),
-            _ => {}
-        }
+        self.both_or_none("http.tls.certificate", "http.tls.key");
+        self.both_or_none("wavefront.upstream", "wavefront.upstream_token_file");
         if !self.text("keys.master_file").is_empty() && !self.text("keys.master_env").is_empty() {
             let message = "given beside keys.master_env; allowed: at most one of the two";
             self.faults.push(Fault::of("keys.master_file", message));
         }
     }
 
-    fn alone(&mut self, missing: &str, given: &str) {
+    fn both_or_none(&mut self, one: &str, other: &str) {
+        let (missing, given) = match (self.text(one).is_empty(), self.text(other).is_empty()) {
+            (false, true) => (other, one),
+            (true, false) => (one, other),
+            _ => return,
+        };
         self.faults.push(Fault::of(missing, format!("nothing given, but {given} is; allowed: both or none")));
     }
 

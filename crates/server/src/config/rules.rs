@@ -58,6 +58,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { key: "http.tls.certificate", allowed: PATH, fits: |v| text(v, path) },
     Rule { key: "http.tls.key", allowed: PATH, fits: |v| text(v, path) },
+    Rule {
+        key: "wavefront.upstream",
+        allowed: "an http:// or https:// address without user, query and fragment, or nothing",
+        fits: |v| text(v, |t| t.is_empty() || public(t)),
+    },
+    Rule { key: "wavefront.upstream_token_file", allowed: PATH, fits: |v| text(v, path) },
     Rule { key: "keys.master_file", allowed: PATH, fits: |v| text(v, path) },
     Rule {
         key: "keys.master_env",

@@ -1,0 +1,102 @@
+//! What the dialects share: an error on its way out, and whose words it is told in.
+//!
+//! Inside, an error is an error. Only the outermost layer, which knows the request's id, puts it into words, and it
+//! takes the words of the dialect to which the path belongs. So whatever fails, an extractor, a layer or a path that
+//! nobody serves, every client reads the errors that it knows.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokenhouse_model::{Error, ErrorKind, Refusal, Result};
+
+use crate::{problem, wavefront};
+
+/// Whose words are spoken at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// The native API, and all that belongs to nobody else.
+    Native,
+    /// Wavefront's: `/api/...` and `/report` (wavefront.md 1.1).
+    Wavefront,
+}
+
+impl Dialect {
+    /// The dialect of a path.
+    pub(crate) fn of(path: &str) -> Self {
+        if path == "/report" || path.starts_with("/api/") { Self::Wavefront } else { Self::Native }
+    }
+
+    /// The response that tells an error.
+    pub(crate) fn tell(self, error: &Error, request_id: &str) -> Response {
+        match self {
+            Self::Native => problem::document(error, request_id),
+            Self::Wavefront => wavefront::envelope(error),
+        }
+    }
+}
+
+/// An error that becomes a response of its path's dialect.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused(pub(crate) Arc<Error>);
+
+/// What handlers answer with.
+pub(crate) type Reply<T> = std::result::Result<T, Refused>;
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl IntoResponse for Refused {
+    /// A response that only carries the error, for the outermost layer.
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Passes on what was read back after a change was committed. Where that can't be read, the change stands all the same,
+/// and who asked for it must not be told that nothing was changed.
+pub(crate) fn shown<T>(read: Result<T>) -> Result<T> {
+    read.map_err(|error| match error.kind() {
+        ErrorKind::Unavailable => Error::outcome_unknown().because(error),
+        _ => error,
+    })
+}
+
+/// What the headers of a refusal say in every dialect: nobody keeps it, when to try again (RFC 9110 10.2.3), and how to
+/// prove oneself (RFC 6750 section 3: a request without a credential is told no error code).
+pub(crate) fn refusal_headers(response: &mut Response, error: &Error) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Refusal::RetryAfter(seconds) = error.refusal() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = match error.refusal() {
+            Refusal::Credential(_) => "Bearer realm=\"tokenhouse\", error=\"invalid_token\"",
+            _ => "Bearer realm=\"tokenhouse\"",
+        };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+}
+
+/// What a path that nothing serves gets.
+pub(crate) async fn no_such_path() -> Refused {
+    Error::new(ErrorKind::NotFound, Refusal::Plain, "nothing is served at this path").into()
+}
+
+/// What a method that a path does not know gets.
+pub(crate) async fn method_not_allowed() -> Refused {
+    Error::new(ErrorKind::Invalid, Refusal::Method, "this path is served, but not with this method").into()
+}
+
+/// What a request gets whose handler panicked. What it said may hold anything, so it is not told.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Refused::from(Error::internal("a handler panicked")).into_response()
+}

@@ -1,0 +1,269 @@
+//! Which way through the indexes a search takes.
+//!
+//! For every condition that an index answers it is counted how many rows it leaves, up to [`FEW`]. The one that leaves
+//! the fewest, if those are few, picks the rows, and all else is looked up in them. Otherwise the index of the order is
+//! walked, and every condition is written so that no other index can answer it.
+
+use tokenhouse_model::Result;
+use tokenhouse_model::search::{Field, Match};
+
+use super::Subject;
+use super::column::{Column, Parts, Ready};
+use super::composed::Composed;
+use super::timed::Timed;
+use super::{column, trigrams};
+use crate::conn::Number;
+use crate::sql::Arg;
+
+/// As many rows are picked by one condition and then looked up one by one.
+pub(super) const FEW: i64 = 10_000;
+/// When one condition leaves no more than these, the others need not be counted.
+const VERY_FEW: i64 = 100;
+/// The fewest characters that trigrams can find.
+const TRIGRAM: usize = 3;
+
+/// One condition, ready to be written.
+#[derive(Debug)]
+pub(super) struct Clause<F> {
+    /// The field; `None` for free text.
+    pub(super) field: Option<F>,
+    /// One of these must pass.
+    pub(super) columns: Vec<Column>,
+    /// The test.
+    pub(super) test: Ready,
+    /// Whether none may.
+    pub(super) negated: bool,
+}
+
+/// The way that was chosen.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The clause whose rows are picked; `None` where the index of the order is walked.
+    driver: Option<usize>,
+    /// The clause that is a range of that index.
+    range: Option<usize>,
+    /// How many rows there are in all, up to one more than [`FEW`], where that was learnt on the way.
+    counted: Option<i64>,
+}
+
+/// How an index answers a test of a column, and what counting costs: the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Equal,
+    Range,
+    Members,
+    Trigrams,
+    Scan,
+}
+
+fn way(column: &Column, test: &Ready) -> Option<Way> {
+    match (column, test) {
+        (Column::Id, Ready::Texts { how: Match::Contains, .. }) => Some(Way::Scan),
+        (Column::Id | Column::Text(column::Text { indexed: true, .. }), Ready::Texts { how: Match::Exact, .. })
+        | (Column::Number { indexed: true, .. }, Ready::Texts { how: Match::Exact, .. }) => Some(Way::Equal),
+        (Column::Id | Column::Text(column::Text { indexed: true, .. }), Ready::Texts { how: Match::Prefix, texts }) => {
+            texts.iter().all(|text| !text.is_empty()).then_some(Way::Range)
+        }
+        (Column::Number { indexed: true, .. }, Ready::Between { .. }) => Some(Way::Range),
+        (Column::Text(column::Text { parts: Some(_), .. }), Ready::Texts { how: Match::Contains, texts }) => {
+            texts.iter().all(|text| text.chars().count() >= TRIGRAM).then_some(Way::Trigrams)
+        }
+        (Column::Several(_), Ready::Texts { .. }) => Some(Way::Members),
+        _ => None,
+    }
+}
+
+impl<F: Field> Clause<F> {
+    /// How it can pick rows, if it can: every column must have a way.
+    fn way(&self) -> Option<Way> {
+        if self.negated {
+            return None;
+        }
+        let mut worst = Way::Equal;
+        for column in &self.columns {
+            worst = worst.max(way(column, &self.test)?);
+        }
+        Some(worst)
+    }
+
+    fn write(&self, sql: &mut Composed, guard: bool, sqlite: bool) {
+        sql.say(if self.negated { "NOT " } else { "" });
+        sql.list(&self.columns, ["(", " OR ", ")", "FALSE"], |sql, column| {
+            column.test(sql, &self.test, guard, sqlite);
+        });
+    }
+
+    /// Writes a selection of the ids that it leaves; where `bounded`, of at most one more than [`FEW`] by each column.
+    fn pick<S: Subject>(&self, sql: &mut Composed, subject: &S, bounded: bool, sqlite: bool) {
+        let [open, between, close] = if bounded {
+            ["SELECT q.id AS id FROM (", ") q UNION SELECT q.id FROM (", ") q"]
+        } else {
+            ["", " UNION ", ""]
+        };
+        sql.list(&self.columns, [open, between, close, ""], |sql, column| {
+            picked(sql, subject, column, &self.test, sqlite);
+            if bounded {
+                sql.say(" LIMIT ").bind(Arg::Int(FEW + 1));
+            }
+        });
+    }
+}
+
+/// Writes a selection of the ids that a test of one column leaves.
+fn picked<S: Subject>(sql: &mut Composed, subject: &S, column: &Column, test: &Ready, sqlite: bool) {
+    if let (Column::Several(several), Ready::Texts { how, texts }) = (column, test) {
+        sql.say("SELECT DISTINCT v.id AS id FROM (").say(several.source).say(") v WHERE ");
+        column::one_of(sql, several, *how, texts);
+        return;
+    }
+    let parts = match (column, way(column, test)) {
+        (Column::Text(text), Some(Way::Trigrams)) => text.parts,
+        _ => None,
+    };
+    let candidates = parts.is_some_and(|parts| candidates(sql, S::FROM, &parts, test, sqlite));
+    if !candidates {
+        sql.say("SELECT t.id AS id FROM ").say(S::FROM).say(" WHERE ");
+    }
+    subject.scope(sql);
+    sql.say(" AND ");
+    column.test(sql, test, candidates, sqlite);
+}
+
+/// Writes the beginning of a selection from candidates; false where the column's own index finds the parts.
+fn candidates(sql: &mut Composed, from: &'static str, parts: &Parts, test: &Ready, sqlite: bool) -> bool {
+    let Ready::Texts { how, texts } = test else { return false };
+    if !sqlite && parts.postgres.is_none() {
+        return false;
+    }
+    sql.say("SELECT DISTINCT t.id AS id FROM (");
+    if sqlite {
+        sql.say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
+    } else if let Some((select, column)) = parts.postgres {
+        sql.say(select);
+        column::text(sql, column, *how, texts, false);
+    }
+    sql.say(") c CROSS JOIN ").say(from).say(" WHERE ").say(parts.join).say(" AND ");
+    true
+}
+
+impl Plan {
+    /// Chooses.
+    pub(super) async fn make<S: Subject>(
+        timed: &mut Timed,
+        subject: &S,
+        clauses: &[Clause<S::Field>],
+        order: S::Field,
+    ) -> Result<Self> {
+        let along = |clause: &Clause<S::Field>| {
+            clause.field == Some(order)
+                && matches!(clause.way(), Some(Way::Equal | Way::Range))
+                && clause.test.one_range()
+        };
+        let range = clauses.iter().position(along);
+        if clauses.len() == 1 && range.is_some() {
+            // The walk meets nothing but what it looks for.
+            return Ok(Self { driver: None, range, counted: None });
+        }
+        let mut ways: Vec<(Way, usize)> =
+            clauses.iter().enumerate().filter_map(|(at, clause)| Some((clause.way()?, at))).collect();
+        ways.sort();
+        let mut best: Option<(i64, usize)> = None;
+        let mut counted = None;
+        for (way, at) in ways {
+            let (Some(clause), false) = (clauses.get(at), best.is_some_and(|(rows, _)| rows <= VERY_FEW)) else {
+                break;
+            };
+            let Some(rows) = count(timed, subject, clause).await? else { continue };
+            // Members are counted whether they can be found or not.
+            if clauses.len() == 1 && way != Way::Members {
+                counted = Some(rows);
+            }
+            if rows <= FEW && best.is_none_or(|(fewest, _)| rows < fewest) {
+                best = Some((rows, at));
+            }
+        }
+        Ok(Self { driver: best.map(|(_, at)| at), range: range.filter(|_| best.is_none()), counted })
+    }
+
+    /// Writes what stands before the `SELECT`.
+    pub(super) fn begin<S: Subject>(
+        &self,
+        sql: &mut Composed,
+        subject: &S,
+        clauses: &[Clause<S::Field>],
+        sqlite: bool,
+    ) {
+        if let Some(clause) = self.driver.and_then(|at| clauses.get(at)) {
+            sql.say("WITH picked AS MATERIALIZED (");
+            clause.pick(sql, subject, false, sqlite);
+            sql.say(") ");
+        }
+    }
+
+    /// Writes `FROM` and `WHERE`.
+    pub(super) fn body<S: Subject>(&self, sql: &mut Composed, subject: &S, clauses: &[Clause<S::Field>], sqlite: bool) {
+        sql.say(" FROM ");
+        if self.driver.is_some() {
+            sql.say("picked p CROSS JOIN ").say(S::FROM).say(" WHERE t.id = p.id AND ");
+        } else {
+            sql.say(S::FROM).say(" WHERE ");
+        }
+        subject.scope(sql);
+        for (at, clause) in clauses.iter().enumerate().filter(|(at, _)| self.driver != Some(*at)) {
+            sql.say(" AND ");
+            clause.write(sql, self.range != Some(at), sqlite);
+        }
+    }
+
+    /// How many rows there are in all, or [`FEW`] where there are more, if an index can tell.
+    pub(super) async fn known<S: Subject>(
+        &self,
+        timed: &mut Timed,
+        subject: &S,
+        clauses: &[Clause<S::Field>],
+    ) -> Result<Option<i64>> {
+        let counted = match (self.counted, clauses) {
+            (Some(counted), _) => Some(counted),
+            (None, []) => Some(everything(timed, subject).await?),
+            (None, [clause]) if self.range.is_some() => count(timed, subject, clause).await?,
+            (None, _) => None,
+        };
+        Ok(counted)
+    }
+}
+
+/// Counts what a clause leaves, up to one more than [`FEW`]; `None` where even that would take long.
+async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Field>) -> Result<Option<i64>> {
+    let sqlite = timed.sqlite();
+    if sqlite && let Ready::Texts { texts, .. } = &clause.test {
+        let parts = clause.columns.iter().filter_map(|column| match column {
+            Column::Text(text) if way(column, &clause.test) == Some(Way::Trigrams) => text.parts,
+            _ => None,
+        });
+        for parts in parts {
+            let mut sql = subject.statement();
+            sql.say("SELECT COUNT(*) FROM (").say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
+            sql.say(" LIMIT ").bind(Arg::Int(FEW + 1)).say(") x");
+            if number(timed, &sql).await? > FEW {
+                return Ok(None);
+            }
+        }
+    }
+    let mut sql = subject.statement();
+    sql.say("SELECT COUNT(*) FROM (SELECT p.id FROM (");
+    clause.pick(&mut sql, subject, true, sqlite);
+    sql.say(") p LIMIT ").bind(Arg::Int(FEW + 1)).say(") x");
+    number(timed, &sql).await.map(Some)
+}
+
+async fn everything<S: Subject>(timed: &mut Timed, subject: &S) -> Result<i64> {
+    let mut sql = subject.statement();
+    sql.say("SELECT COUNT(*) FROM (SELECT t.id FROM ").say(S::FROM).say(" WHERE ");
+    subject.scope(&mut sql);
+    sql.say(" LIMIT ").bind(Arg::Int(FEW + 1)).say(") x");
+    number(timed, &sql).await
+}
+
+async fn number(timed: &mut Timed, sql: &Composed) -> Result<i64> {
+    Ok(timed.ask::<Number>(sql).await?.first().map_or(0, |number| number.value))
+}
