@@ -60,10 +60,12 @@ statements! {
             UNION SELECT m.account_id FROM permission_grant x JOIN group_member m ON m.group_id = x.holder_id
                 WHERE x.org_id = $1 AND x.permission = $4 AND x.expires_at > $5
             UNION SELECT x.holder_id FROM role r JOIN role_assignment x ON x.role_id = r.id
-                WHERE x.org_id = $1 AND x.expires_at > $5 AND replace(r.permissions, $6, '') <> r.permissions
+                WHERE (r.org_id = $1 OR r.org_id = $2) AND replace(r.permissions, $6, '') <> r.permissions
+                AND x.org_id = $1 AND x.expires_at > $5
             UNION SELECT m.account_id FROM role r JOIN role_assignment x ON x.role_id = r.id
                 JOIN group_member m ON m.group_id = x.holder_id
-                WHERE x.org_id = $1 AND x.expires_at > $5 AND replace(r.permissions, $6, '') <> r.permissions)
+                WHERE (r.org_id = $1 OR r.org_id = $2) AND replace(r.permissions, $6, '') <> r.permissions
+                AND x.org_id = $1 AND x.expires_at > $5)
         ORDER BY a.id LIMIT $7";
 }
 
@@ -176,5 +178,6 @@ pub async fn holding(
 ) -> Result<Vec<Account>> {
     // A role's permissions are stored as a JSON list of strings: this is the permission as it stands in one.
     let quoted = serde_json::Value::from(permission).to_string();
+    // The nil id is the tombstone of the living, and the org of built-in roles.
     conn.all(&HOLDING, args![org, Uuid::nil(), after, permission, now, quoted, limit]).await
 }

@@ -88,9 +88,13 @@ both! {
         assert_eq!(cli.run("group unassign devs auditor").await.exit(0).cell("Roles"), "-");
         assert_eq!(cli.json("group remove devs sa::ci").await["members"], 0);
         assert_eq!(cli.json("group update devs --name ops").await["name"], "ops");
-        assert_eq!(all(&cli.json("group list").await, "name"), ["ops"]);
+        assert_eq!(all(&cli.json("group list").await, "name"), ["Everyone", "Service Accounts", "ops"]);
+        assert_eq!(cli.run("group show everyone").await.exit(0).cell("Kind"), "everyone");
+        cli.run("group delete everyone --yes").await.exit(5);
         assert_eq!(cli.run("group delete ops --yes").await.exit(0).cell("Deleted"), id);
-        let none = cli.run("group list").await.exit(0);
+        let none = cli.run("group members everyone --limit 1").await.exit(0);
+        assert!(none.out.contains("admin@example.test"), "{none:?}");
+        let none = cli.run("account list --prefix nobody").await.exit(0);
         assert_eq!((none.out.as_str(), none.err.as_str()), ("", "none\n"));
     }
 

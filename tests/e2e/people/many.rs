@@ -118,6 +118,42 @@ both! {
         missing(resolve(&house.ctx, &weak, Vec::new()).await, Permission::Read);
     }
 
+    async fn an_account_is_seen_with_what_it_comes_to(house) {
+        let (ann, session) = house.person("ann@example.test", &["member"]).await;
+        let id: Uuid = ann.parse().unwrap();
+        let first = house.clock.now();
+        group(house, "crew").await;
+        house.put(&house.admin, &format!("/v1/groups/crew/members/{ann}"), json!({})).await.expect(200);
+        let until = json!({"expires_at": first + 60_000});
+        for (path, body) in [
+            ("/v1/groups/crew/roles/member".to_owned(), json!({})),
+            ("/v1/groups/crew/roles/auditor".to_owned(), until.clone()),
+            (format!("/v1/accounts/{ann}/permissions/house:verify"), until),
+        ] {
+            house.put(&house.admin, &path, body).await.expect(200);
+        }
+        let seen = view(house, id).await;
+        assert_eq!(seen.held.names(), ["house:tokens.issue", "house:ledger", "house:verify", "house:read"]);
+        // A role that it has twice is one.
+        assert_eq!((seen.held_roles.len(), seen.given.len(), seen.groups.len()), (2, 2, 2));
+        let crew = seen.groups.iter().find(|group| group.group.name == "crew").unwrap();
+        assert_eq!((crew.members, crew.sample.as_slice()), (1, &["ann@example.test".to_owned()][..]));
+        assert_eq!((seen.last_login_at, seen.tokens), (first, 1));
+        house.wait(60);
+        house.sign_in("ann@example.test", PASSWORD).await;
+        let seen = view(house, id).await;
+        assert_eq!(seen.held.names(), ["house:tokens.issue", "house:read"]);
+        assert_eq!((seen.held_roles.len(), seen.given.len()), (1, 1));
+        assert_eq!((seen.last_login_at, seen.tokens), (first + 60_000, 2));
+        // A session that is over was a sign-in all the same, and a token is none.
+        house.delete(&session, "/v1/session").await.expect(200);
+        house.wait(60);
+        let robot = made(house, &admin(house).await, robot("ci")).await;
+        house.issue(&house.admin, json!({"owner": robot.to_string()})).await;
+        assert_eq!((view(house, id).await.last_login_at, view(house, id).await.tokens), (first + 60_000, 1));
+        assert_eq!((view(house, robot).await.last_login_at, view(house, robot).await.tokens), (0, 1));
+    }
+
     async fn who_holds_a_permission_from_wherever(house) {
         let admin_caller = admin(house).await;
         let mut wanted = vec!["admin@example.test".to_owned()];
