@@ -1,5 +1,6 @@
 //! The Wavefront dialect, end to end (wavefront.md).
 
+mod connection;
 mod daemon;
 mod recoverable;
 mod report;
