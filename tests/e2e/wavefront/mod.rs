@@ -2,6 +2,7 @@
 
 mod connection;
 mod daemon;
+mod older;
 mod recoverable;
 mod report;
 mod tokens;
