@@ -68,7 +68,11 @@ impl Places {
 /// The identifier of the account of this number.
 pub fn identifier(number: usize) -> String {
     let team = TEAMS[number % TEAMS.len()];
-    if number % 2 == 0 { format!("sa::{team}-{number:05}") } else { format!("{team}.person{number:05}@example.test") }
+    if number.is_multiple_of(2) {
+        format!("sa::{team}-{number:05}")
+    } else {
+        format!("{team}.person{number:05}@example.test")
+    }
 }
 
 impl Loaded {
@@ -113,7 +117,7 @@ impl Loaded {
         let ctx = Arc::new(Ctx::new(store, clock, random.clone(), Verify::default()));
         if !made {
             let new = NewOrg { name: "bench".to_owned(), admin: "admin@bench.test".to_owned() };
-            let installed = install::install(&ctx, new).await.expect("an installation");
+            let installed = install::install(&ctx, new, false).await.expect("an installation");
             fill(&url, count, database).await;
             std::fs::write(&note, installed.token.expose()).expect("a note");
         }
