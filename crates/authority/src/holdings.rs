@@ -52,8 +52,10 @@ impl Given {
     /// Checks what is to be given.
     pub(crate) fn check(&self, within: Option<Namespace>) -> Result<()> {
         let Self::Permission(text) = self else { return Ok(()) };
-        permission::check(text)?;
-        in_words_of(within, text)
+        match within {
+            Some(_) => in_words_of(within, text),
+            None => permission::check(text),
+        }
     }
 
     /// Checks what is to be taken: not whether it is known, as one that no longer is can still be taken.
@@ -292,10 +294,13 @@ impl<'a> Hands<'a> {
         }
     }
 
-    async fn holder(&mut self, tx: &mut Tx<'_>, holder: Holder) -> Result<()> {
-        match holder {
-            Holder::Account(id) => self.account(tx, id).await.map(|_| ()),
-            Holder::Group(id) => self.group(tx, id).await.map(|_| ()),
+    async fn holder(&mut self, tx: &mut Tx<'_>, holder: Holder, gets: Option<&Given>) -> Result<()> {
+        match (holder, gets) {
+            (Holder::Account(id), Some(Given::Permission(text))) => {
+                self.account(tx, id).await?.kind.check_permission(text)
+            }
+            (Holder::Account(id), _) => self.account(tx, id).await.map(|_| ()),
+            (Holder::Group(id), _) => self.group(tx, id).await.map(|_| ()),
         }
     }
 
@@ -308,7 +313,7 @@ impl<'a> Hands<'a> {
         expires_at: Millis,
     ) -> Result<bool> {
         self.fresh.may(Act::GiveRoles)?;
-        self.holder(tx, holder).await?;
+        self.holder(tx, holder, Some(what)).await?;
         let (holder_id, holder_kind, org_id, created_at) = (holder.id(), holder.kind(), self.fresh.org.id, tx.now());
         let (before, event) = match what {
             Given::Role(id) => {
@@ -355,7 +360,7 @@ impl<'a> Hands<'a> {
     /// Takes something; false where it was not held.
     pub(crate) async fn take(&mut self, tx: &mut Tx<'_>, holder: Holder, what: &Given) -> Result<bool> {
         self.fresh.may(Act::GiveRoles)?;
-        self.holder(tx, holder).await?;
+        self.holder(tx, holder, None).await?;
         let (id, org) = (holder.id(), self.fresh.org.id);
         let (taken, event) = match what {
             Given::Role(role) => {

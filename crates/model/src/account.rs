@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::macros::words;
-use crate::{Error, Millis, Result};
+use crate::{Error, Millis, Permission, Result};
 
 words! {
     /// What an identity is.
@@ -24,6 +24,20 @@ words! {
         Service = "service",
         /// An app's membership.
         App = "app",
+    }
+}
+
+impl AccountKind {
+    /// Whether an account of this kind may be given a permission by itself.
+    ///
+    /// # Errors
+    /// `invalid_field` for wavefront's API Tokens and a service account: it would make tokens of itself
+    /// (wavefront.md 8).
+    pub fn check_permission(self, text: &str) -> Result<()> {
+        if self == Self::Service && text == Permission::TokenManagement.as_str() {
+            return Err(Error::invalid("permission", "token_management can't be given to a service account"));
+        }
+        Ok(())
     }
 }
 

@@ -31,5 +31,9 @@ CREATE INDEX token_live_by_making ON token (org_id, created_at, id, expires_at, 
 CREATE INDEX token_live_by_use ON token (org_id, last_used_at, id, expires_at, state, kind)
     WHERE state <> 'revoked' AND (kind = 'user' OR kind = 'service');
 
+-- When an owner's tokens were last used is told by this one.
+DROP INDEX token_by_owner;
+CREATE INDEX token_by_owner ON token (owner_id, kind, state, id, last_used_at);
+
 CREATE INDEX account_by_making ON account (org_id, tombstone, created_at, id, kind);
 CREATE INDEX account_by_identifier ON account (org_id, tombstone, identifier_fold, id, kind);

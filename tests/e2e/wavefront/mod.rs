@@ -2,9 +2,15 @@
 
 mod connection;
 mod daemon;
+mod errors;
 mod older;
+mod people;
 mod recoverable;
 mod report;
+mod saved;
+mod search;
+mod story;
+mod swagger;
 mod tokens;
 mod wire;
 
@@ -54,6 +60,7 @@ pub async fn own(house: &House, name: &str) -> String {
 
 /// A person who holds these permissions of the dialect, and a token of his on it.
 pub async fn holder(house: &House, email: &str, permissions: &[&str]) -> String {
+    house.clock.advance(1);
     let (id, session) = house.person(email, &["member"]).await;
     for permission in permissions {
         let path = format!("/v1/accounts/{id}/permissions/{permission}");

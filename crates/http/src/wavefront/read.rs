@@ -73,7 +73,7 @@ impl Sent for Ids {
 impl<'de> Deserialize<'de> for Ids {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "an item of the list must be an identifier")]
         enum One {
             Text(String),
             Object {

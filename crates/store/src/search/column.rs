@@ -41,12 +41,12 @@ pub struct Text {
 /// candidates: everything that has the parts, and perhaps more.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts {
-    /// On SQLite: a selection of ids by trigrams, up to the argument of its `MATCH`.
+    /// On SQLite: a selection of candidates `c` by trigrams, up to the argument of its `MATCH`.
     pub(crate) sqlite: &'static str,
-    /// On PostgreSQL: a selection of ids up to its condition, and the column that is tested; where there is none, the
+    /// On PostgreSQL: a selection of candidates up to its condition, and the column that is tested; where there is none, the
     /// text's own column has the index.
     pub(crate) postgres: Option<(&'static str, &'static str)>,
-    /// How the searched table hangs together with a candidate `c.id`.
+    /// How the searched table hangs together with a candidate.
     pub(crate) join: &'static str,
 }
 
@@ -78,6 +78,16 @@ impl Ready {
                 texts.dedup();
                 Self::Texts { how: *how, texts }
             }
+        }
+    }
+
+    /// The same test as several, each of which is one range of an index or one look at all of it.
+    pub(crate) fn ranges(&self) -> Vec<Self> {
+        match self {
+            Self::Texts { how: Match::Prefix, texts } if !texts.is_empty() => {
+                texts.iter().map(|text| Self::Texts { how: Match::Prefix, texts: vec![text.clone()] }).collect()
+            }
+            other => vec![other.clone()],
         }
     }
 

@@ -180,7 +180,8 @@ fn ordered<S: Subject>(
     let direction = if ascending { "" } else { " DESC" };
     sql.say(" ORDER BY ");
     if field.nature() != Nature::Id {
-        sql.say(key).say(direction).say(", ");
+        // By the name of the answer's column: SQLite works an expression out once then.
+        sql.say("key").say(direction).say(", ");
     }
     sql.say("t.id").say(direction);
     sql.say(" LIMIT ").bind(Arg::Int(i64::from(search.limit) + 1));
@@ -241,6 +242,26 @@ pub async fn values<S: Subject>(
             sql.say("SELECT CAST(y.k AS TEXT) AS shown FROM (SELECT ").say(expression).say(" AS k");
             of_found(&mut sql);
             sql.say(") y GROUP BY y.k ORDER BY y.k");
+        }
+        Column::Text(text) if text.indexed && plan.walks() => {
+            // From each value to the next one, over all that have the same; they come in the order of their making.
+            let next = |sql: &mut Composed, column| {
+                sql.say("(SELECT ").say(column);
+                of_found(sql);
+            };
+            sql.say("WITH RECURSIVE v (k) AS (SELECT ");
+            next(&mut sql, text.fold);
+            sql.say(" ORDER BY ").say(text.fold).say(" LIMIT 1) UNION ALL SELECT ");
+            next(&mut sql, text.fold);
+            sql.say(" AND ").say(text.fold).say(" > v.k ORDER BY ").say(text.fold);
+            sql.say(" LIMIT 1) FROM v WHERE v.k IS NOT NULL) SELECT ");
+            if text.shown == text.fold {
+                sql.say("v.k");
+            } else {
+                next(&mut sql, text.shown);
+                sql.say(" AND ").say(text.fold).say(" = v.k ORDER BY t.id LIMIT 1)");
+            }
+            sql.say(" AS shown FROM v WHERE v.k IS NOT NULL");
         }
         Column::Text(text) if text.shown == text.fold => {
             sql.say("SELECT y.k AS shown FROM (SELECT ").say(text.fold).say(" AS k");

@@ -17,6 +17,8 @@ use crate::sql::Arg;
 
 /// As many rows are picked by one condition and then looked up one by one.
 pub(super) const FEW: i64 = 10_000;
+/// The same where trigrams find the rows: on PostgreSQL each is looked up before it counts.
+const FEW_BY_TRIGRAMS: i64 = 2_500;
 /// When one condition leaves no more than these, the others need not be counted.
 const VERY_FEW: i64 = 100;
 /// The fewest characters that trigrams can find.
@@ -56,6 +58,13 @@ enum Way {
     Scan,
 }
 
+impl Way {
+    /// The most rows that are picked.
+    fn few(self) -> i64 {
+        if self >= Self::Trigrams { FEW_BY_TRIGRAMS } else { FEW }
+    }
+}
+
 fn way(column: &Column, test: &Ready) -> Option<Way> {
     match (column, test) {
         (Column::Id, Ready::Texts { how: Match::Contains, .. }) => Some(Way::Scan),
@@ -66,7 +75,8 @@ fn way(column: &Column, test: &Ready) -> Option<Way> {
         }
         (Column::Number { indexed: true, .. }, Ready::Between { .. }) => Some(Way::Range),
         (Column::Text(column::Text { parts: Some(_), .. }), Ready::Texts { how: Match::Contains, texts }) => {
-            texts.iter().all(|text| text.chars().count() >= TRIGRAM).then_some(Way::Trigrams)
+            let long = !texts.is_empty() && texts.iter().all(|text| text.chars().count() >= TRIGRAM);
+            long.then_some(Way::Trigrams)
         }
         (Column::Several(_), Ready::Texts { .. }) => Some(Way::Members),
         _ => None,
@@ -93,17 +103,21 @@ impl<F: Field> Clause<F> {
         });
     }
 
-    /// Writes a selection of the ids that it leaves; where `bounded`, of at most one more than [`FEW`] by each column.
-    fn pick<S: Subject>(&self, sql: &mut Composed, subject: &S, bounded: bool, sqlite: bool) {
-        let [open, between, close] = if bounded {
+    /// Writes a selection of the ids that it leaves; where there is a bound, of at most so many by each column.
+    fn pick<S: Subject>(&self, sql: &mut Composed, subject: &S, bound: Option<i64>, sqlite: bool) {
+        let [open, between, close] = if bound.is_some() {
             ["SELECT q.id AS id FROM (", ") q UNION SELECT q.id FROM (", ") q"]
         } else {
             ["", " UNION ", ""]
         };
-        sql.list(&self.columns, [open, between, close, ""], |sql, column| {
-            picked(sql, subject, column, &self.test, sqlite);
-            if bounded {
-                sql.say(" LIMIT ").bind(Arg::Int(FEW + 1));
+        // Each beginning by itself: SQLite would read the whole index for two of them at once.
+        let tests = self.test.ranges();
+        let parts: Vec<(&Column, &Ready)> =
+            self.columns.iter().flat_map(|column| tests.iter().map(move |test| (column, test))).collect();
+        sql.list(&parts, [open, between, close, ""], |sql, (column, test)| {
+            picked(sql, subject, column, test, sqlite);
+            if let Some(bound) = bound {
+                sql.say(" LIMIT ").bind(Arg::Int(bound));
             }
         });
     }
@@ -173,16 +187,21 @@ impl Plan {
             let (Some(clause), false) = (clauses.get(at), best.is_some_and(|(rows, _)| rows <= VERY_FEW)) else {
                 break;
             };
-            let Some(rows) = count(timed, subject, clause).await? else { continue };
+            let Some(rows) = count(timed, subject, clause, way.few()).await? else { continue };
             // Members are counted whether they can be found or not.
             if clauses.len() == 1 && way != Way::Members {
                 counted = Some(rows);
             }
-            if rows <= FEW && best.is_none_or(|(fewest, _)| rows < fewest) {
+            if rows <= way.few() && best.is_none_or(|(fewest, _)| rows < fewest) {
                 best = Some((rows, at));
             }
         }
         Ok(Self { driver: best.map(|(_, at)| at), range: range.filter(|_| best.is_none()), counted })
+    }
+
+    /// Whether an index is walked.
+    pub(super) fn walks(&self) -> bool {
+        self.driver.is_none()
     }
 
     /// Writes what stands before the `SELECT`.
@@ -195,7 +214,7 @@ impl Plan {
     ) {
         if let Some(clause) = self.driver.and_then(|at| clauses.get(at)) {
             sql.say("WITH picked AS MATERIALIZED (");
-            clause.pick(sql, subject, false, sqlite);
+            clause.pick(sql, subject, None, sqlite);
             sql.say(") ");
         }
     }
@@ -225,15 +244,15 @@ impl Plan {
         let counted = match (self.counted, clauses) {
             (Some(counted), _) => Some(counted),
             (None, []) => Some(everything(timed, subject).await?),
-            (None, [clause]) if self.range.is_some() => count(timed, subject, clause).await?,
+            (None, [clause]) if self.range.is_some() => count(timed, subject, clause, FEW).await?,
             (None, _) => None,
         };
         Ok(counted)
     }
 }
 
-/// Counts what a clause leaves, up to one more than [`FEW`]; `None` where even that would take long.
-async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Field>) -> Result<Option<i64>> {
+/// Counts what a clause leaves, up to one more than `few`; `None` where even that would take long.
+async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Field>, few: i64) -> Result<Option<i64>> {
     let sqlite = timed.sqlite();
     if sqlite && let Ready::Texts { texts, .. } = &clause.test {
         let parts = clause.columns.iter().filter_map(|column| match column {
@@ -243,16 +262,16 @@ async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Fi
         for parts in parts {
             let mut sql = subject.statement();
             sql.say("SELECT COUNT(*) FROM (").say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
-            sql.say(" LIMIT ").bind(Arg::Int(FEW + 1)).say(") x");
-            if number(timed, &sql).await? > FEW {
+            sql.say(" LIMIT ").bind(Arg::Int(few + 1)).say(") x");
+            if number(timed, &sql).await? > few {
                 return Ok(None);
             }
         }
     }
     let mut sql = subject.statement();
     sql.say("SELECT COUNT(*) FROM (SELECT p.id FROM (");
-    clause.pick(&mut sql, subject, true, sqlite);
-    sql.say(") p LIMIT ").bind(Arg::Int(FEW + 1)).say(") x");
+    clause.pick(&mut sql, subject, Some(few + 1), sqlite);
+    sql.say(") p LIMIT ").bind(Arg::Int(few + 1)).say(") x");
     number(timed, &sql).await.map(Some)
 }
 

@@ -26,7 +26,7 @@ impl Roles {
 
 const PERMISSIONS: &str = "SELECT r.id AS id,
     REPLACE(SUBSTR(LOWER(r.permissions), 2, LENGTH(r.permissions) - 2), '\",\"', '\"\n\"') AS fold, r.permissions AS shown
-    FROM role r WHERE (r.org_id = $1 OR r.org_id = $3)";
+    FROM role r WHERE LENGTH(r.permissions) > 2 AND (r.org_id = $1 OR r.org_id = $3)";
 
 const ACCOUNTS: &str = "SELECT x.role_id AS id, a.identifier_fold AS fold, a.identifier AS shown, a.id AS key
     FROM role_assignment x JOIN account a ON a.id = x.holder_id

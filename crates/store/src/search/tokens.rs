@@ -71,9 +71,12 @@ impl Subject for Tokens {
                 shown: "t.owner_fold",
                 indexed: true,
                 parts: Some(Parts {
-                    sqlite: "SELECT id FROM account_text WHERE account_text MATCH ",
-                    postgres: Some(("SELECT a.id FROM account a WHERE a.org_id = $1 AND ", "a.identifier_fold")),
-                    join: "t.owner_id = c.id",
+                    sqlite: "SELECT identifier AS fold FROM account_text WHERE account_text MATCH ",
+                    postgres: Some((
+                        "SELECT a.identifier_fold AS fold FROM account a WHERE a.org_id = $1 AND ",
+                        "a.identifier_fold",
+                    )),
+                    join: "t.owner_fold = c.fold",
                 }),
             }),
             TokenField::OwnerType => plain("t.owner_type"),
