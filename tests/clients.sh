@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Drives real, unmodified clients of Wavefront's API against a running server, on SQLite and on PostgreSQL: two versions
-# of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, and the requests of
-# clients that can't be had from PyPI. One line for each; the first that fails says what and where.
+# of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, the requests of
+# clients that can't be had from PyPI, and the recipes of docs/clients.md. One line for each; what fails says what and where.
 #
 #   tests/clients.sh [--sqlite]
 #
@@ -102,7 +102,8 @@ serve() {
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     TOKENHOUSE_URL=http://127.0.0.1:$port
     export TOKENHOUSE_TOKEN TOKENHOUSE_URL
-    "$tokenhouse" serve --database "$url" --data "$work/$1" --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 </dev/null &
+    "$tokenhouse" serve --database "$url" --data "$work/$1" --listen "127.0.0.1:$port" \
+        >"$work/server.log" 2>&1 </dev/null &
     server=$!
     for _ in $(seq 300); do
         kill -0 "$server" 2>/dev/null || { echo "the server ended before it was ready" >&2; return 1; }
@@ -129,7 +130,8 @@ for kind in "${databases[@]}"; do
     "$venvs/wave/bin/python" "$clients/wave.py" wave "$venvs/wave/bin/wave" >"$work/3" 2>&1 & running+=($!)
     "$venvs/sdk/bin/python" -W ignore "$clients/sdk.py" sdk >"$work/4" 2>&1 & running+=($!)
     python3 "$clients/others.py" others >"$work/5" 2>&1 & running+=($!)
-    for number in 1 2 3 4 5; do
+    python3 "$clients/recipes.py" recipes "$venvs" >"$work/6" 2>&1 & running+=($!)
+    for number in 1 2 3 4 5 6; do
         wait "${running[number - 1]}" || failed=yes
         sed "s/^/$kind: /" "$work/$number"
     done
