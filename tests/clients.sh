@@ -48,6 +48,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tokenhouse-clients.XXXXXX")
 server=
 upstream=
 own_postgres=
+# The database that was made in it.
+made=
 cleanup() {
     local status=$?
     if [[ -n $server ]]; then kill -KILL "$server" 2>/dev/null || true; fi
@@ -56,7 +58,11 @@ cleanup() {
         echo "--- the end of the server's log ---" >&2
         tail -n 20 "$work/server.log" >&2
     fi
-    if [[ $own_postgres ]]; then postgres_stop; fi
+    if [[ $own_postgres ]]; then
+        postgres_stop
+    elif [[ $made ]]; then
+        superuser --command "DROP DATABASE IF EXISTS $made WITH (FORCE)" || true
+    fi
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -67,18 +73,23 @@ trap 'exit 143' TERM HUP
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONDONTWRITEBYTECODE=1
 member() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
-# Prints the URL of a new database.
-database() {
-    if [[ $1 == sqlite ]]; then
-        echo "sqlite://$work/tokenhouse.db"
-        return
-    fi
-    local name=tokenhouse_clients_$$ psql
+# superuser ARGUMENT...: psql with these, on the server of TOKENHOUSE_TEST_POSTGRES.
+superuser() {
+    local psql
     psql=$(postgres_bin)/psql
     [[ -x $psql ]] || psql=psql
-    "$psql" --quiet --no-psqlrc --command "DROP DATABASE IF EXISTS $name" --command "CREATE DATABASE $name" \
-        "$TOKENHOUSE_TEST_POSTGRES" >&2 2>"$work/psql.log" || { cat "$work/psql.log" >&2; return 1; }
-    echo "${TOKENHOUSE_TEST_POSTGRES%/*}/$name"
+    "$psql" --quiet --no-psqlrc "$@" "$TOKENHOUSE_TEST_POSTGRES"
+}
+
+# database KIND: makes a database of this kind and sets `url` to its address.
+database() {
+    if [[ $1 == sqlite ]]; then
+        url=sqlite://$work/tokenhouse.db
+        return
+    fi
+    made=tokenhouse_clients_$$
+    superuser --command "CREATE DATABASE $made" || return 1
+    url=${TOKENHOUSE_TEST_POSTGRES%/*}/$made
 }
 
 # The service to which data is passed on, with a token that is nobody's here.
@@ -95,7 +106,7 @@ export TOKENHOUSE__WAVEFRONT__UPSTREAM_TOKEN_FILE=$work/upstream.token
 serve() {
     local url port
     mkdir "$work/$1"
-    url=$(database "$1") || return 1
+    database "$1" || return 1
     "$tokenhouse" init --database "$url" --data "$work/$1" --org Operator --admin operator@example.org --json \
         >"$work/init.json" </dev/null || return 1
     TOKENHOUSE_TOKEN=$(member token <"$work/init.json")
