@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Drives real, unmodified clients of Wavefront's API against a running server, on SQLite and on PostgreSQL: two versions
-# of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, and the requests of
-# clients that can't be had from PyPI. One line for each; the first that fails says what and where.
+# of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, the requests of
+# clients that can't be had from PyPI, and the recipes of docs/clients.md. One line for each; what fails says what and where.
 #
 #   tests/clients.sh [--sqlite]
 #
@@ -48,6 +48,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tokenhouse-clients.XXXXXX")
 server=
 upstream=
 own_postgres=
+# The database that was made in it.
+made=
 cleanup() {
     local status=$?
     if [[ -n $server ]]; then kill -KILL "$server" 2>/dev/null || true; fi
@@ -56,7 +58,11 @@ cleanup() {
         echo "--- the end of the server's log ---" >&2
         tail -n 20 "$work/server.log" >&2
     fi
-    if [[ $own_postgres ]]; then postgres_stop; fi
+    if [[ $own_postgres ]]; then
+        postgres_stop
+    elif [[ $made ]]; then
+        superuser --command "DROP DATABASE IF EXISTS $made WITH (FORCE)" || true
+    fi
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -67,18 +73,23 @@ trap 'exit 143' TERM HUP
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1 PYTHONDONTWRITEBYTECODE=1
 member() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
-# Prints the URL of a new database.
-database() {
-    if [[ $1 == sqlite ]]; then
-        echo "sqlite://$work/tokenhouse.db"
-        return
-    fi
-    local name=tokenhouse_clients_$$ psql
+# superuser ARGUMENT...: psql with these, on the server of TOKENHOUSE_TEST_POSTGRES.
+superuser() {
+    local psql
     psql=$(postgres_bin)/psql
     [[ -x $psql ]] || psql=psql
-    "$psql" --quiet --no-psqlrc --command "DROP DATABASE IF EXISTS $name" --command "CREATE DATABASE $name" \
-        "$TOKENHOUSE_TEST_POSTGRES" >&2 2>"$work/psql.log" || { cat "$work/psql.log" >&2; return 1; }
-    echo "${TOKENHOUSE_TEST_POSTGRES%/*}/$name"
+    "$psql" --quiet --no-psqlrc "$@" "$TOKENHOUSE_TEST_POSTGRES"
+}
+
+# database KIND: makes a database of this kind and sets `url` to its address.
+database() {
+    if [[ $1 == sqlite ]]; then
+        url=sqlite://$work/tokenhouse.db
+        return
+    fi
+    made=tokenhouse_clients_$$
+    superuser --command "CREATE DATABASE $made" || return 1
+    url=${TOKENHOUSE_TEST_POSTGRES%/*}/$made
 }
 
 # The service to which data is passed on, with a token that is nobody's here.
@@ -95,14 +106,15 @@ export TOKENHOUSE__WAVEFRONT__UPSTREAM_TOKEN_FILE=$work/upstream.token
 serve() {
     local url port
     mkdir "$work/$1"
-    url=$(database "$1") || return 1
+    database "$1" || return 1
     "$tokenhouse" init --database "$url" --data "$work/$1" --org Operator --admin operator@example.org --json \
         >"$work/init.json" </dev/null || return 1
     TOKENHOUSE_TOKEN=$(member token <"$work/init.json")
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     TOKENHOUSE_URL=http://127.0.0.1:$port
     export TOKENHOUSE_TOKEN TOKENHOUSE_URL
-    "$tokenhouse" serve --database "$url" --data "$work/$1" --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 </dev/null &
+    "$tokenhouse" serve --database "$url" --data "$work/$1" --listen "127.0.0.1:$port" \
+        >"$work/server.log" 2>&1 </dev/null &
     server=$!
     for _ in $(seq 300); do
         kill -0 "$server" 2>/dev/null || { echo "the server ended before it was ready" >&2; return 1; }
@@ -129,7 +141,8 @@ for kind in "${databases[@]}"; do
     "$venvs/wave/bin/python" "$clients/wave.py" wave "$venvs/wave/bin/wave" >"$work/3" 2>&1 & running+=($!)
     "$venvs/sdk/bin/python" -W ignore "$clients/sdk.py" sdk >"$work/4" 2>&1 & running+=($!)
     python3 "$clients/others.py" others >"$work/5" 2>&1 & running+=($!)
-    for number in 1 2 3 4 5; do
+    python3 "$clients/recipes.py" recipes "$venvs" >"$work/6" 2>&1 & running+=($!)
+    for number in 1 2 3 4 5 6; do
         wait "${running[number - 1]}" || failed=yes
         sed "s/^/$kind: /" "$work/$number"
     done

@@ -122,6 +122,13 @@ def tokens_of_a_service_account(run):
     refused(403, "Accounts (user_management)", service.tokens.get_customer_tokens)
     refused(403, "Accounts (user_management)", service.tokens.get_tokens_service_account, "sa::deployer")
 
+    # Nor can it be let: not by itself, and through a role it has no effect.
+    refused(400, "service account", run.admin.accounts.grant_account_permission, "sa::deployer", "token_management")
+    body = wavefront.RoleCreateDTO(name="makers", permissions=["token_management"])
+    role = run.admin.roles.create_role(body=body).response.id
+    run.admin.roles.add_assignees(role, body=["sa::deployer"])
+    refused(403, "", service.tokens.create_token)
+
     run.admin.accounts.deactivate_account("sa::deployer")
     refused(401, "not valid", service.tokens.get_all_tokens)
     types = {token.account_type for token in admin.get_tokens_service_account("sa::deployer").response}

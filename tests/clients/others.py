@@ -193,7 +193,8 @@ def ruby_settings():
     same(permissions["user_management"]["displayName"], "Accounts")
     (everyone,) = ruby("GET", "/api/v2/customer/preferences/defaultUserGroups").ok()
     same((everyone["name"], bool(RUBY_ID.search(everyone["id"]))), ("Everyone", True))
-    same([group["name"] for group in ruby("GET", "/api/v2/customer/preferences").ok()["defaultUserGroups"]], ["Everyone"])
+    preferences = ruby("GET", "/api/v2/customer/preferences").ok()
+    same([group["name"] for group in preferences["defaultUserGroups"]], ["Everyone"])
     same(ruby("GET", "/api/v2/cluster/info").ok(), {"clusterAlias": org.name, "statusPageLink": None})
     # No credential: generators fetch it as it is.
     document = send("GET", "/api/v2/swagger.json").json
@@ -206,7 +207,8 @@ def old_python():
     made = send("POST", "/api/v2/apitoken", b"", org.token, {"Content-Type": "application/json"}).ok()
     send("DELETE", f"/api/v2/apitoken/{made[-1]['tokenID']}", token=org.token).ok()
     email = f"form@{org.name}.example"
-    made = send("POST", "/api/v2/user?sendEmail=True", {"emailAddress": email, "groups": [], "userGroups": []}, org.token)
+    body = {"emailAddress": email, "groups": [], "userGroups": []}
+    made = send("POST", "/api/v2/user?sendEmail=True", body, org.token)
     # No mail goes out, and that is said: `wf` prints it as a warning.
     same(made.ok(202)["identifier"], email)
     same(made.json["status"]["message"], "no mail was sent: an administrator sets the password")
@@ -234,8 +236,8 @@ def curl():
     send("GET", f"/api/daemon/test?token={org.token}").ok()
     changed = send("POST", "/api/v2/apitoken?wait=nodes", {"tokenName": "by hand"}, org.token)
     secret = changed.ok()[-1]["tokenID"]
-    holds(re.fullmatch(r"epoch=\d+; revision=\d+; journaled=true; confirmed=yes", changed.headers["x-tokenhouse-receipt"]),
-          changed.headers["x-tokenhouse-receipt"])
+    receipt = changed.headers["x-tokenhouse-receipt"]
+    holds(re.fullmatch(r"epoch=\d+; revision=\d+; journaled=true; confirmed=yes", receipt), receipt)
     # Asked again under the same key it is done once.
     key = {"Idempotency-Key": "once"}
     twice = [send("POST", "/api/v2/apitoken", {}, org.token, key).ok()[-1]["tokenID"] for _ in range(2)]

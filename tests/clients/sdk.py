@@ -50,7 +50,8 @@ def data():
         same(got["headers"]["content-encoding"], "gzip")
         same(got["headers"]["authorization"], "Bearer " + os.environ["TOKENHOUSE_UPSTREAM_TOKEN"])
         holds(token not in json.dumps(got), "the sender's credential stays here")
-    holds(f'"{org.name}.load" 42.5 {now} source="here" "zone"="a"' in taken(f"{org.name}.load")[0]["body"], "as it was sent")
+    (got,) = taken(f"{org.name}.load")
+    holds(f'"{org.name}.load" 42.5 {now} source="here" "zone"="a"' in got["body"], "as it was sent")
 
 
 def refused():
