@@ -238,6 +238,17 @@ async fn fill(url: &str, count: usize, database: &str) {
         bar(database, to, count, begun);
     }
     eprintln!();
+    // Each with a secret: nobody knows what it is the digest of.
+    let (digest, nothing) = match &conn {
+        Conn::Sqlite(_) => ("randomblob(32)", "x''"),
+        Conn::Postgres(_) => ("sha256(convert_to(short_id, 'UTF8'))", "CAST('' AS BYTEA)"),
+    };
+    conn.run(format!(
+        "INSERT INTO secret (id, token_id, org_id, digest, last4, created_at, good_until, sealed)
+        SELECT id, id, org_id, {digest}, 'abcd', created_at, CASE WHEN state = 'revoked' THEN {NOW} ELSE {NEVER} END, {nothing}
+        FROM token WHERE name <> 'first token'"
+    ))
+    .await;
     match &mut conn {
         Conn::Sqlite(_) => {
             conn.run("INSERT INTO account_text (id, identifier) SELECT id, identifier_fold FROM account".to_owned())

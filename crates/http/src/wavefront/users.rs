@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use tokenhouse_authority::accounts::{self, Holdings, NewAccount, Wanted};
 use tokenhouse_authority::caller::Caller;
-use tokenhouse_authority::{Ctx, Outcome};
+use tokenhouse_authority::{Ctx, Outcome, sessions};
 use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::cursor::{Cursor, Page};
 use tokenhouse_model::role::Namespace;
@@ -159,6 +159,12 @@ pub(super) async fn delete(
 ) -> Reply<Answer<[u8; 0]>> {
     let id = found::account(&ctx, &caller, &id, ACCOUNTS).await?.account.id;
     Ok(changed_bare(&accounts::delete(&ctx, &caller, id).await?, []))
+}
+
+/// Signs a user out everywhere: his sessions end, his tokens stay.
+pub(super) async fn logout(State(ctx): House, As(caller, _): Wavefront, Path(id): Path<String>) -> Reply<One> {
+    let id = found::account(&ctx, &caller, &id, USERS).await?.account.id;
+    after(&ctx, &caller, sessions::end_all(&ctx, &caller, id).await?, Status::ok()).await
 }
 
 /// What a user or service account may do, in the words of the UI; older clients take the answer for a user.
