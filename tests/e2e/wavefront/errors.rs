@@ -75,7 +75,9 @@ async fn in_general(house: &House) -> String {
                     "{\"roles\":[\"x\"],\"roleIDs\":[\"x\"]}",
                 ],
             };
-            for (case, sent) in ["cut short", "of another type", "with a wrong member", "of unknown things"].into_iter().zip(sent) {
+            for (case, sent) in
+                ["cut short", "of another type", "with a wrong member", "of unknown things"].into_iter().zip(sent)
+            {
                 cases.push((case, &house.admin, Some(sent)));
             }
         }
