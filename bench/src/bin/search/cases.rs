@@ -153,7 +153,7 @@ pub fn all(loaded: &Loaded) -> Vec<Case> {
     cases.values("values: owner", F::Owner, vec![], None);
     cases.values("values: name", F::Name, vec![], None);
     cases.values("values: owner type", F::OwnerType, vec![], None);
-    cases.values("values: owner, containing data-0", F::Owner, vec![], Some("data-0"));
+    cases.values("values: owner, containing sre-0", F::Owner, vec![], Some("sre-0"));
     cases.values("values: name, containing zeppelin", F::Name, vec![], Some("zeppelin"));
     let service = text(F::OwnerType, Match::Exact, "service");
     cases.values("values: owner, of active service accounts", F::Owner, vec![service], None);
@@ -173,11 +173,11 @@ fn conditions(cases: &mut Cases, order: &str, sort: Option<(TokenField, bool)>) 
     case("name equals, 1 of all", |p| vec![text(F::Name, Match::Exact, format!("zeppelin {}", p.below(40)))]);
     case("name equals, 1 in 43", |_| vec![text(F::Name, Match::Exact, "terraform")]);
     case("name begins, 40 of all", |_| vec![text(F::Name, Match::Prefix, "zeppelin")]);
-    case("name begins, 1 in 1,300", |p| vec![text(F::Name, Match::Prefix, format!("deploy prod-{}", p.below(10)))]);
+    case("name begins, 1 in 2,500", |p| vec![text(F::Name, Match::Prefix, format!("deploy-prod-{}", p.below(10)))]);
     case("name begins, 1 in 14", |_| vec![text(F::Name, Match::Prefix, "deploy")]);
     case("owner equals", |p| vec![text(F::Owner, Match::Exact, identifier(p.below(60_000)))]);
-    case("owner begins, 1 in 600", |p| vec![text(F::Owner, Match::Prefix, format!("sa::data-0{}", p.below(10)))]);
-    case("owner begins, 1 in 24", |_| vec![text(F::Owner, Match::Prefix, "sa::build")]);
+    case("owner begins, 1 in 700", |p| vec![text(F::Owner, Match::Prefix, format!("sa::sre-0{}", p.below(10)))]);
+    case("owner begins, 1 in 12", |_| vec![text(F::Owner, Match::Prefix, "sa::build")]);
     case("owner type equals, half", |_| vec![text(F::OwnerType, Match::Exact, "service")]);
     case("made within a day", |p| {
         let from = NOW - (p.below(1000) as i64 + 1) * DAY;
@@ -186,7 +186,7 @@ fn conditions(cases: &mut Cases, order: &str, sort: Option<(TokenField, bool)>) 
     case("used in the last 7 days", |_| vec![between(F::LastUsedAt, Some(NOW - 7 * DAY), None)]);
     case("unused for 30 days or never used", |_| vec![between(F::LastUsedAt, None, Some(NOW - 30 * DAY))]);
     case("owner type and name begins, 40 of all", |_| {
-        vec![text(F::OwnerType, Match::Exact, "service"), text(F::Name, Match::Prefix, "zeppelin")]
+        vec![text(F::OwnerType, Match::Exact, "user"), text(F::Name, Match::Prefix, "zeppelin")]
     });
     case("name contains, 40 of all", |_| vec![text(F::Name, Match::Contains, "eppeli")]);
     case("name contains, 1 in 14", |_| vec![text(F::Name, Match::Contains, "eploy")]);
@@ -196,7 +196,7 @@ fn conditions(cases: &mut Cases, order: &str, sort: Option<(TokenField, bool)>) 
     case("owner contains, 1 in 60,000 owners", |p| {
         vec![text(F::Owner, Match::Contains, format!("person{:05}", p.below(30_000) * 2 + 1))]
     });
-    case("owner contains, 1 in 24 owners", |_| vec![text(F::Owner, Match::Contains, "ayments.pers")]);
+    case("owner contains, 1 in 12 owners", |_| vec![text(F::Owner, Match::Contains, "ata.pers")]);
     case("free text, 40 of all", |_| vec![free("zeppelin")]);
     case("free text, 1 in 14", |_| vec![free("deploy")]);
     case("free text of hexadecimal digits", |p| vec![free(&format!("{:04x}", p.below(1 << 16)))]);
@@ -218,7 +218,7 @@ fn people(cases: &mut Cases) {
     cases.account("accounts: identifier equals", |p| {
         page(vec![text(F::Identifier, Match::Exact, identifier(p.below(60_000)))], None)
     });
-    cases.account("accounts: identifier begins, 1 in 24", |_| {
+    cases.account("accounts: identifier begins, 1 in 12", |_| {
         page(vec![text(F::Identifier, Match::Prefix, "sa::build")], None)
     });
     cases.account("accounts: identifier contains, 1 of all", |p| {

@@ -101,7 +101,7 @@ impl Ready {
 }
 
 const OR: [&str; 4] = ["(", " OR ", ")", "FALSE"];
-const IN: [&str; 4] = [" IN (", ", ", ")", " IN (NULL)"];
+pub(super) const IN: [&str; 4] = [" IN (", ", ", ")", " IN (NULL)"];
 
 /// A text as part of a pattern of `LIKE`.
 fn escaped(text: &str) -> String {

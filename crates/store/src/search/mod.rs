@@ -26,7 +26,7 @@ pub use timed::Timed;
 pub use tokens::Tokens;
 
 use crate::sql::{Arg, Row, row};
-use column::{Column, Ready};
+use column::{Column, IN, Ready};
 use plan::{Clause, Plan};
 
 /// What is searched: a table, which of its rows can be found at all, and what its fields are.
@@ -88,13 +88,9 @@ pub async fn find<S: Subject>(timed: &mut Timed, subject: &S, search: &Search<S:
     search.check()?;
     let page = page(timed, subject, search).await?;
     let mut sql = subject.statement();
-    sql.say("SELECT ").say(S::COLUMNS).say(" FROM ").say(S::FROM).say(" WHERE t.id").list(
-        &page.ids,
-        [" IN (", ", ", ")", " IN (NULL)"],
-        |sql, id| {
-            sql.bind(Arg::Uuid(*id));
-        },
-    );
+    sql.say("SELECT ").say(S::COLUMNS).say(" FROM ").say(S::FROM).say(" WHERE t.id").list(&page.ids, IN, |sql, id| {
+        sql.bind(Arg::Uuid(*id));
+    });
     let rows: Vec<S::Row> = if page.ids.is_empty() { Vec::new() } else { timed.ask(&sql).await? };
     let mut rows: HashMap<Uuid, S::Row> = rows.into_iter().map(|row| (S::id(&row), row)).collect();
     let items = page.ids.iter().filter_map(|id| rows.remove(id)).collect();
@@ -106,16 +102,18 @@ async fn page<S: Subject>(timed: &mut Timed, subject: &S, search: &Search<S::Fie
     let place = search.place()?;
     let clauses = clauses::<S>(&search.conditions);
     let plan = Plan::make(timed, subject, &clauses, order.field).await?;
-    let sql = ordered(subject, &plan, &clauses, search, place.as_ref(), timed.sqlite());
+    if plan.nothing() {
+        return Ok(Page { ids: Vec::new(), more: false, total: 0, cursor: None });
+    }
     let limit = search.limit as usize;
     let (mut ids, last) = match order.field.nature() {
         Nature::Text => {
-            let rows: Vec<Named> = timed.ask(&sql).await?;
+            let rows: Vec<Named> = in_order(timed, subject, &plan, &clauses, search, place.as_ref()).await?;
             let last = rows.get(limit - 1).map(|row| Value::Text(row.key.clone()));
             (rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), last)
         }
         Nature::Number | Nature::Id | Nature::Several => {
-            let rows: Vec<Numbered> = timed.ask(&sql).await?;
+            let rows: Vec<Numbered> = in_order(timed, subject, &plan, &clauses, search, place.as_ref()).await?;
             let number = |row: &Numbered| {
                 if order.field.nature() == Nature::Number { Value::Number(row.key) } else { Value::Id }
             };
@@ -138,6 +136,23 @@ async fn page<S: Subject>(timed: &mut Timed, subject: &S, search: &Search<S::Fie
     Ok(Page { ids, more, total, cursor })
 }
 
+/// The ids of a page in order, each with what orders it, one more than the page has.
+async fn in_order<S: Subject, T: Row>(
+    timed: &mut Timed,
+    subject: &S,
+    plan: &Plan,
+    clauses: &[Clause<S::Field>],
+    search: &Search<S::Field>,
+    place: Option<&Place>,
+) -> Result<Vec<T>> {
+    let sql = ordered(subject, plan, clauses, search, place, timed.sqlite());
+    let Some(instead) = plan.instead() else { return timed.ask(&sql).await };
+    match timed.attempt(&sql).await? {
+        Some(rows) => Ok(rows),
+        None => timed.ask(&ordered(subject, &instead, clauses, search, place, timed.sqlite())).await,
+    }
+}
+
 fn clauses<S: Subject>(conditions: &[Condition<S::Field>]) -> Vec<Clause<S::Field>> {
     let clause = |condition: &Condition<S::Field>| {
         let (field, columns) = match condition.on {
@@ -149,7 +164,7 @@ fn clauses<S: Subject>(conditions: &[Condition<S::Field>]) -> Vec<Clause<S::Fiel
     conditions.iter().map(clause).collect()
 }
 
-/// Writes the ids of a page in order, each with what orders it, one more than the page has.
+/// Writes what [`in_order`] asks.
 fn ordered<S: Subject>(
     subject: &S,
     plan: &Plan,
@@ -224,6 +239,9 @@ pub async fn values<S: Subject>(
     }
     let clauses = clauses::<S>(&conditions);
     let plan = Plan::make(timed, subject, &clauses, field).await?;
+    if plan.nothing() {
+        return Ok(Found { items: Vec::new(), more: false, total: 0, cursor: None });
+    }
     let narrow = narrow.as_ref().map(Ready::new);
     let sqlite = timed.sqlite();
     let mut sql = subject.statement();

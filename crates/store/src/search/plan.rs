@@ -2,18 +2,19 @@
 //!
 //! For every condition that an index answers it is counted how many rows it leaves, up to [`FEW`]. The one that leaves
 //! the fewest, if those are few, picks the rows, and all else is looked up in them. Otherwise the index of the order is
-//! walked, and every condition is written so that no other index can answer it.
+//! walked, and every condition is written so that no other index can answer it. When a walk takes long, because what is
+//! looked for comes late in its order, it is given up, and a condition picks all the same.
 
-use tokenhouse_model::Result;
 use tokenhouse_model::search::{Field, Match};
+use tokenhouse_model::{Result, Uuid};
 
 use super::Subject;
-use super::column::{Column, Parts, Ready};
+use super::column::{Column, IN, Parts, Ready};
 use super::composed::Composed;
 use super::timed::Timed;
 use super::{column, trigrams};
 use crate::conn::Number;
-use crate::sql::Arg;
+use crate::sql::{Arg, row};
 
 /// As many rows are picked by one condition and then looked up one by one.
 pub(super) const FEW: i64 = 10_000;
@@ -42,6 +43,12 @@ pub(super) struct Clause<F> {
 pub(super) struct Plan {
     /// The clause whose rows are picked; `None` where the index of the order is walked.
     driver: Option<usize>,
+    /// Its rows, where finding them was long enough to do it once only.
+    picked: Option<Vec<Uuid>>,
+    /// Whether a clause leaves nothing.
+    nothing: bool,
+    /// A clause that leaves many, which picks when the walk takes long: its rows may all come last in the order.
+    instead: Option<usize>,
     /// The clause that is a range of that index.
     range: Option<usize>,
     /// How many rows there are in all, up to one more than [`FEW`], where that was learnt on the way.
@@ -76,7 +83,7 @@ fn way(column: &Column, test: &Ready) -> Option<Way> {
         (Column::Number { indexed: true, .. }, Ready::Between { .. }) => Some(Way::Range),
         (Column::Text(column::Text { parts: Some(_), .. }), Ready::Texts { how: Match::Contains, texts }) => {
             let long = !texts.is_empty() && texts.iter().all(|text| text.chars().count() >= TRIGRAM);
-            long.then_some(Way::Trigrams)
+            Some(if long { Way::Trigrams } else { Way::Scan })
         }
         (Column::Several(_), Ready::Texts { .. }) => Some(Way::Members),
         _ => None,
@@ -140,7 +147,9 @@ fn picked<S: Subject>(sql: &mut Composed, subject: &S, column: &Column, test: &R
     }
     subject.scope(sql);
     sql.say(" AND ");
-    column.test(sql, test, candidates, sqlite);
+    // What looks at every entry of an index must not be answered by another one.
+    let scan = matches!(column, Column::Text(_)) && way(column, test) == Some(Way::Scan);
+    column.test(sql, test, candidates || scan, sqlite);
 }
 
 /// Writes the beginning of a selection from candidates; false where the column's own index finds the parts.
@@ -176,27 +185,58 @@ impl Plan {
         let range = clauses.iter().position(along);
         if clauses.len() == 1 && range.is_some() {
             // The walk meets nothing but what it looks for.
-            return Ok(Self { driver: None, range, counted: None });
+            return Ok(Self { driver: None, picked: None, nothing: false, instead: None, range, counted: None });
         }
         let mut ways: Vec<(Way, usize)> =
             clauses.iter().enumerate().filter_map(|(at, clause)| Some((clause.way()?, at))).collect();
         ways.sort();
         let mut best: Option<(i64, usize)> = None;
-        let mut counted = None;
+        let (mut counted, mut picked, mut nothing, mut instead) = (None, None, false, None);
         for (way, at) in ways {
             let (Some(clause), false) = (clauses.get(at), best.is_some_and(|(rows, _)| rows <= VERY_FEW)) else {
                 break;
             };
-            let Some(rows) = count(timed, subject, clause, way.few()).await? else { continue };
+            // Where finding them takes long, it is done once.
+            let (ids, rows) = if way == Way::Scan {
+                let ids = ids(timed, subject, clause, way.few()).await?;
+                let rows = ids.as_ref().and_then(|ids| i64::try_from(ids.len()).ok());
+                (ids, rows)
+            } else {
+                (None, count(timed, subject, clause, way.few()).await?)
+            };
+            let Some(rows) = rows else { continue };
+            nothing |= rows == 0;
             // Members are counted whether they can be found or not.
             if clauses.len() == 1 && way != Way::Members {
                 counted = Some(rows);
             }
             if rows <= way.few() && best.is_none_or(|(fewest, _)| rows < fewest) {
                 best = Some((rows, at));
+                picked = ids;
+            } else if rows > way.few() && instead.is_none() {
+                instead = Some(at);
             }
         }
-        Ok(Self { driver: best.map(|(_, at)| at), range: range.filter(|_| best.is_none()), counted })
+        let (range, instead) = (range.filter(|_| best.is_none()), instead.filter(|_| best.is_none()));
+        Ok(Self { driver: best.map(|(_, at)| at), picked, nothing, instead, range, counted })
+    }
+
+    /// What is done instead when this takes long.
+    pub(super) fn instead(&self) -> Option<Self> {
+        let driver = self.instead?;
+        Some(Self {
+            driver: Some(driver),
+            picked: None,
+            nothing: false,
+            instead: None,
+            range: None,
+            counted: self.counted,
+        })
+    }
+
+    /// Whether nothing can be found.
+    pub(super) fn nothing(&self) -> bool {
+        self.nothing
     }
 
     /// Whether an index is walked.
@@ -214,7 +254,14 @@ impl Plan {
     ) {
         if let Some(clause) = self.driver.and_then(|at| clauses.get(at)) {
             sql.say("WITH picked AS MATERIALIZED (");
-            clause.pick(sql, subject, None, sqlite);
+            if let Some(ids) = &self.picked {
+                sql.say("SELECT t.id AS id FROM ").say(S::FROM).say(" WHERE t.id");
+                sql.list(ids, IN, |sql, id| {
+                    sql.bind(Arg::Uuid(*id));
+                });
+            } else {
+                clause.pick(sql, subject, None, sqlite);
+            }
             sql.say(") ");
         }
     }
@@ -223,11 +270,14 @@ impl Plan {
     pub(super) fn body<S: Subject>(&self, sql: &mut Composed, subject: &S, clauses: &[Clause<S::Field>], sqlite: bool) {
         sql.say(" FROM ");
         if self.driver.is_some() {
-            sql.say("picked p CROSS JOIN ").say(S::FROM).say(" WHERE t.id = p.id AND ");
+            // Looked up by id and nothing else: SQLite would take any index of the org for as good as that.
+            sql.say("picked p CROSS JOIN ").say(S::FROM).say(" WHERE t.id = p.id AND ((");
+            subject.scope(sql);
+            sql.say(") IS TRUE)");
         } else {
             sql.say(S::FROM).say(" WHERE ");
+            subject.scope(sql);
         }
-        subject.scope(sql);
         for (at, clause) in clauses.iter().enumerate().filter(|(at, _)| self.driver != Some(*at)) {
             sql.say(" AND ");
             clause.write(sql, self.range != Some(at), sqlite);
@@ -251,29 +301,65 @@ impl Plan {
     }
 }
 
-/// Counts what a clause leaves, up to one more than `few`; `None` where even that would take long.
-async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Field>, few: i64) -> Result<Option<i64>> {
-    let sqlite = timed.sqlite();
-    if sqlite && let Ready::Texts { texts, .. } = &clause.test {
-        let parts = clause.columns.iter().filter_map(|column| match column {
+/// Whether there are no more candidates for parts on SQLite than can be looked at; there they come from all orgs.
+async fn few_candidates<S: Subject>(
+    timed: &mut Timed,
+    subject: &S,
+    clause: &Clause<S::Field>,
+    few: i64,
+) -> Result<bool> {
+    let (true, Ready::Texts { texts, .. }) = (timed.sqlite(), &clause.test) else { return Ok(true) };
+    for column in &clause.columns {
+        let parts = match column {
             Column::Text(text) if way(column, &clause.test) == Some(Way::Trigrams) => text.parts,
             _ => None,
-        });
-        for parts in parts {
-            let mut sql = subject.statement();
-            sql.say("SELECT COUNT(*) FROM (").say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
-            sql.say(" LIMIT ").bind(Arg::Int(few + 1)).say(") x");
-            if number(timed, &sql).await? > few {
-                return Ok(None);
-            }
+        };
+        let Some(parts) = parts else { continue };
+        let mut sql = subject.statement();
+        sql.say("SELECT COUNT(*) FROM (").say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
+        sql.say(" LIMIT ").bind(Arg::Int(few + 1)).say(") x");
+        if number(timed, &sql).await? > few {
+            return Ok(false);
         }
+    }
+    Ok(true)
+}
+
+/// Counts what a clause leaves, up to one more than `few`; `None` where even that would take long.
+async fn count<S: Subject>(timed: &mut Timed, subject: &S, clause: &Clause<S::Field>, few: i64) -> Result<Option<i64>> {
+    if !few_candidates(timed, subject, clause, few).await? {
+        return Ok(None);
     }
     let mut sql = subject.statement();
     sql.say("SELECT COUNT(*) FROM (SELECT p.id FROM (");
-    clause.pick(&mut sql, subject, Some(few + 1), sqlite);
+    clause.pick(&mut sql, subject, Some(few + 1), timed.sqlite());
     sql.say(") p LIMIT ").bind(Arg::Int(few + 1)).say(") x");
     number(timed, &sql).await.map(Some)
 }
+
+/// What a clause leaves, up to one more than `few`; `None` where even that would take long.
+async fn ids<S: Subject>(
+    timed: &mut Timed,
+    subject: &S,
+    clause: &Clause<S::Field>,
+    few: i64,
+) -> Result<Option<Vec<Uuid>>> {
+    if !few_candidates(timed, subject, clause, few).await? {
+        return Ok(None);
+    }
+    let mut sql = subject.statement();
+    sql.say("SELECT p.id AS id FROM (");
+    clause.pick(&mut sql, subject, Some(few + 1), timed.sqlite());
+    sql.say(") p LIMIT ").bind(Arg::Int(few + 1));
+    let rows: Vec<Picked> = timed.ask(&sql).await?;
+    Ok(Some(rows.into_iter().map(|row| row.id).collect()))
+}
+
+#[derive(Debug)]
+struct Picked {
+    id: Uuid,
+}
+row!(Picked: "" { id });
 
 async fn everything<S: Subject>(timed: &mut Timed, subject: &S) -> Result<i64> {
     let mut sql = subject.statement();

@@ -36,7 +36,7 @@ impl Timed {
 
     /// All rows of a statement.
     pub(super) async fn ask<T: Row>(&mut self, sql: &Composed) -> Result<Vec<T>> {
-        let left = self.time.checked_sub(self.begun.elapsed()).ok_or_else(|| self.slow())?;
+        let left = self.left()?;
         if !self.sqlite && self.told.saturating_sub(left) > LESS {
             self.snapshot.within(left).await?;
             self.told = left;
@@ -49,6 +49,33 @@ impl Timed {
             let over = asked.elapsed() + Duration::from_millis(1) >= limit;
             if over && error.kind() == ErrorKind::Unavailable { self.slow().because(error) } else { error }
         })
+    }
+
+    /// The same, but given up when it takes long, with most of the time left for another way.
+    pub(super) async fn attempt<T: Row>(&mut self, sql: &Composed) -> Result<Option<Vec<T>>> {
+        let time = self.left()?.min(self.time * 3 / 20);
+        if !self.sqlite {
+            self.snapshot.conn().raw("SAVEPOINT attempt").await?;
+        }
+        let asked = Instant::now();
+        self.snapshot.within(time).await?;
+        let answered = self.snapshot.conn().composed(sql).await;
+        let over = asked.elapsed() + Duration::from_millis(1) >= time;
+        let answer = match answered {
+            Err(error) if over && error.kind() == ErrorKind::Unavailable => None,
+            answered => Some(answered?),
+        };
+        if answer.is_none() && !self.sqlite {
+            self.snapshot.conn().raw("ROLLBACK TO SAVEPOINT attempt").await?;
+        }
+        self.told = self.left()?;
+        self.snapshot.within(self.told).await?;
+        Ok(answer)
+    }
+
+    /// What is left of the time.
+    fn left(&self) -> Result<Duration> {
+        self.time.checked_sub(self.begun.elapsed()).ok_or_else(|| self.slow())
     }
 
     /// Ends it, whatever came of it, and passes that on.

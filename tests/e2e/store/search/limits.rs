@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokenhouse_e2e::{Backend, both};
-use tokenhouse_model::search::{Condition, Match, On, Search, Test, TokenField};
+use tokenhouse_model::search::{Condition, Match, On, Search, Sort, Test, TokenField};
 use tokenhouse_model::{ErrorKind, Policy};
 use tokenhouse_store::search::{Tokens, find};
 
@@ -52,5 +52,41 @@ both! {
             let found = find(&mut timed, &subject, &search).await;
             assert_eq!(timed.end(found).await.unwrap().items.len(), 0);
         }
+    }
+
+    async fn what_comes_late_in_the_order_is_found_by_another_way(house) {
+        let world = World::make(house).await;
+        house.database.execute(many(house.database.backend)).await;
+        let condition = |how, texts: &[&str], negated| {
+            let test = Test::Text { how, any_of: texts.iter().map(|text| (*text).to_owned()).collect() };
+            Condition { on: On::Field(TokenField::Name), test, negated }
+        };
+        let many = condition(Match::Prefix, &["many "], false);
+        let early = condition(Match::Prefix, &["many 1", "many 2", "many 3"], true);
+        let sort = Some(Sort { field: TokenField::Name, ascending: true });
+        let search = Search { conditions: vec![many, early], sort, ..Search::everything(10) };
+        let mut wanted: Vec<String> = (1..=40_000).map(|number| format!("many {number}")).collect();
+        wanted.retain(|name| !["1", "2", "3"].iter().any(|digit| name["many ".len()..].starts_with(digit)));
+        wanted.sort();
+        wanted.truncate(10);
+        let subject = Tokens::new(world.org, NOW, &Policy::default());
+        // From no time at all to enough for the way through the index: whichever way is taken, it finds the same.
+        let mut found_at_last = false;
+        for millis in [1, 3, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 60_000] {
+            let mut timed = world.store.timed(Duration::from_millis(millis)).await.unwrap();
+            let found = find(&mut timed, &subject, &search).await;
+            match timed.end(found).await {
+                Ok(found) => {
+                    let names: Vec<&String> = found.items.iter().map(|token| &token.name).collect();
+                    assert_eq!(names, wanted.iter().collect::<Vec<_>>());
+                    found_at_last = true;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unprocessable, "{error:?}");
+                    found_at_last = false;
+                }
+            }
+        }
+        assert!(found_at_last);
     }
 }
