@@ -111,10 +111,10 @@ both! {
     }
 
     async fn it_is_not_in_a_token_that_does_not_carry_it(house) {
-        let (_, keeper) = robot(house, "keeper", &["user_management", "token_management"]).await;
-        let (_, scoped) = house.issue(&keeper, json!({"scopes": ["token_management"]})).await;
+        let (_, keeper) = robot(house, "keeper", &["user_management", "house:tokens.issue"]).await;
+        let (_, scoped) = house.issue(&keeper, json!({"scopes": ["house:tokens.issue"]})).await;
         let (account, _) = robot(house, "ci", &[]).await;
-        let path = format!("/v1/accounts/{account}/permissions/token_management");
+        let path = format!("/v1/accounts/{account}/permissions/ingestion");
         house.put(&scoped, &path, json!({})).await.refused(403, "missing_permission");
         house.post(&scoped, "/v1/tokens", json!({"owner": account})).await.refused(403, "missing_permission");
         house.post(&scoped, "/v1/tokens", json!({"scopes": ["user_management"]})).await.refused(403, "not_covered");

@@ -107,7 +107,7 @@ both! {
 
     async fn nobody_issues_for_another_person(house) {
         let (person, session) = house.person("a@example.test", &["member"]).await;
-        let accounts = robot(house, "accounts", &["user_management", "token_management"]).await.1;
+        let accounts = robot(house, "accounts", &["user_management", "house:tokens.issue"]).await.1;
         let rest = ["house:tokens", "house:tokens.issue", "house:accounts", "house:read"];
         let tokens = robot(house, "tokens", &rest).await.1;
         for attacker in [&house.admin, &accounts, &tokens] {
