@@ -218,12 +218,9 @@ async fn store(tx: &mut Tx<'_>, actor: &Actor, account: &Account, hash: &Passwor
         .removing(Removal::Password { id: account.identity_id });
     let mut ended = 0;
     for member in accounts::of_identity(tx.conn(), account.identity_id).await? {
-        for token in tokenhouse_store::tokens::live_of(tx.conn(), member.id, Uuid::nil(), 1000).await? {
-            if token.kind == TokenKind::Session && token.id != keep {
-                event = event.removing(Removal::Token { id: token.id });
-                ending::revoke(tx, token).await?;
-                ended += 1;
-            }
+        for id in ending::sessions(tx, member.id, keep, usize::MAX).await? {
+            event = event.removing(Removal::Token { id });
+            ended += 1;
         }
     }
     tx.record(actor, event.with("sessions_ended", ended));

@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokenhouse_model::access::Act;
 use tokenhouse_model::account::{AccountKind, AccountState};
-use tokenhouse_model::event::Actor;
+use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::{Done, Error, Result, SecretText, Surface, TokenKind, Uuid};
 use tokenhouse_store::{Tx, accounts, orgs};
 
-use crate::caller::Caller;
-use crate::tokens::{self, Issue, Mint, Proof};
+use crate::caller::{Caller, change};
+use crate::tokens::{self, Issue, Mint, Proof, ending};
 use crate::{Ctx, Outcome, passwords};
 
 /// Someone who signs in.
@@ -94,4 +95,36 @@ pub async fn sign_out(ctx: &Arc<Ctx>, caller: &Caller) -> Result<Done<Outcome>> 
         return Err(Error::new(tokenhouse_model::ErrorKind::Forbidden, refusal, message));
     }
     tokens::revoke(ctx, caller, caller.token().id).await
+}
+
+/// Sessions ended in one transaction: few, so that a revocation never waits long behind them.
+const CHUNK: usize = 200;
+
+/// Signs a person out of this org everywhere: revokes all his sessions; the outcome tells how many.
+///
+/// # Errors
+/// `missing_permission`, `not_found`.
+pub async fn end_all(ctx: &Arc<Ctx>, caller: &Caller, account: Uuid) -> Result<Done<Outcome>> {
+    let mut ended = 0;
+    loop {
+        let mut done = change(ctx, caller, async move |tx, fresh| {
+            fresh.may(Act::ManageAccounts)?;
+            let account = crate::accounts::of_org(tx.conn(), fresh.org.id, account).await?;
+            let ids = ending::sessions(tx, account.id, Uuid::nil(), CHUNK).await?;
+            for id in &ids {
+                let event = Event::new(EventKind::TokenRevoked, account.org_id, *id)
+                    .with("kind", TokenKind::Session.as_str())
+                    .with("owner", account.id.to_string())
+                    .removing(Removal::Token { id: *id });
+                tx.record(&fresh.actor, event);
+            }
+            Ok(Outcome { touched: i64::try_from(ids.len()).unwrap_or(i64::MAX), ..Outcome::of(account.id) })
+        })
+        .await?;
+        ended += done.value.touched;
+        if done.value.touched < i64::try_from(CHUNK).unwrap_or(i64::MAX) {
+            done.value.touched = ended;
+            return Ok(done);
+        }
+    }
 }

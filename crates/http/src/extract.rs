@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::body::{Body as RawBody, Bytes, to_bytes};
+use axum::body::{Body as RawBody, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
@@ -222,6 +222,22 @@ async fn bind(app: &App, request: Request, key: &header::HeaderValue) -> Result<
     let once = Once { key: key.to_owned(), operation, body: hash.finalize().into() };
     parts.extensions.insert(once);
     Ok(Request::from_parts(parts, RawBody::from(bytes)))
+}
+
+/// The most of a body that is read whether anybody asks for it or not.
+const SMALL: u64 = 8 * 1024;
+
+/// A layer: reads a small body whole. Clients send `{}` where no body is asked for, and in a piece of its own. A request
+/// that is answered before its body has come ends its connection, and the client's next one on it fails.
+pub(crate) async fn small_whole(State(app): State<App>, request: Request, next: Next) -> Response {
+    if !request.body().size_hint().upper().is_some_and(|size| 0 < size && size <= SMALL) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match read(body, app.wire.body_limit).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, RawBody::from(bytes))).await,
+        Err(error) => Refused::from(error).into_response(),
+    }
 }
 
 /// A layer: answers a request that takes too long. What it began may still be carried out.

@@ -25,6 +25,7 @@ use tokenhouse_model::address::AddressRules;
 use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use dialect::Dialect;
 use metrics::Metrics;
 pub use wavefront::upstream::{Sent, Upstream};
 
@@ -83,12 +84,15 @@ pub fn router(ctx: Arc<Ctx>, wire: Wire) -> Router {
     Router::new().fallback_service(MapRequest::new(routes(ctx, wire), one_slash))
 }
 
-/// Drops all but one of a path's leading slashes: clients whose configured address ends in one send two (wavefront.md
-/// 1.1). Before anything is routed or recorded, so that there is one path for everybody.
+/// Drops all but one of a path's leading slashes: clients of Wavefront whose configured address ends in one send two
+/// (wavefront.md 1.1). Before anything is routed or recorded, so that there is one path for everybody. Nobody else sends
+/// them, and what a proxy keeps from the outside, `/metrics` perhaps, must have no second name.
 fn one_slash(mut request: Request) -> Request {
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let rest = target.trim_start_matches('/');
+    let path = format!("/{}", rest.split('?').next().unwrap_or_default());
     if target.len() - rest.len() > 1
+        && Dialect::of(&path) == Dialect::Wavefront
         && let Ok(target) = format!("/{rest}").parse()
     {
         let mut parts = request.uri().clone().into_parts();
@@ -114,6 +118,7 @@ fn routes(ctx: Arc<Ctx>, wire: Wire) -> Router {
         .method_not_allowed_fallback(dialect::method_not_allowed)
         .layer(CatchPanicLayer::custom(dialect::panicked))
         .layer(from_fn_with_state(app.clone(), extract::keep_once))
+        .layer(from_fn_with_state(app.clone(), extract::small_whole))
         .layer(from_fn_with_state(app.clone(), extract::in_time))
         .layer(DefaultBodyLimit::max(limit))
         .layer(from_fn_with_state(app.clone(), record::request))

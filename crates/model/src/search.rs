@@ -55,6 +55,8 @@ words! {
         Held = "held",
         /// A role that it holds, directly or through groups, by id or name.
         HeldRole = "held_role",
+        /// When its person last signed in; 0 if never.
+        LastLoginAt = "last_login_at",
     }
 }
 
@@ -158,7 +160,7 @@ field!(TokenField { Id: Id; Text: Name | Owner | OwnerType; Number: CreatedAt | 
 field!(AccountField {
     Id: Id;
     Text: Identifier | Description | Kind | State;
-    Number: CreatedAt | LastUsedAt | Tokens;
+    Number: CreatedAt | LastUsedAt | LastLoginAt | Tokens;
     Several: Group | Role | Permission | Held | HeldRole;
 });
 field!(GroupField {

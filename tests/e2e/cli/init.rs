@@ -36,6 +36,14 @@ places! {
         serving.stop().await.exit(0);
     }
 
+    async fn init_says_whether_secrets_can_be_shown_again(place) {
+        let line = "init --database DB --data data --org Acme --admin a@acme.example --json --recoverable";
+        let made = place.run(line).await.exit(0).json();
+        let serving = place.serve("").await;
+        assert_eq!(place.cli(&serving, &made).json("policy show").await["recoverable"], true);
+        serving.stop().await.exit(0);
+    }
+
     async fn a_name_that_will_not_do_makes_nothing(place) {
         for names in ["--org Acme --admin nobody", "--org \u{7} --admin a@acme.example"] {
             let refused = place.run(&format!("init --database DB --data data {names}")).await.exit(2);

@@ -59,6 +59,23 @@ async fn run_again_it_goes_on_with_the_same_data_and_prints_no_secret() {
 }
 
 #[tokio::test]
+async fn with_recoverable_the_list_of_tokens_shows_a_secret_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(command(folder.path(), &format!("{LINE} --recoverable"))).await;
+    let token = printed(&serving).cell("token").to_owned();
+    let list = format!("curl -sS --fail -H 'X-AUTH-TOKEN: {token}' {}/api/v2/apitoken", serving.url);
+    let made = shell(&format!("{list} -X POST")).await.json();
+    assert_eq!(shell(&list).await.json()["response"][1]["tokenID"], made["response"][1]["tokenID"]);
+    serving.stop().await.exit(0);
+    // On what is there already it changes nothing, and says so.
+    let again = Serving::start(command(folder.path(), &format!("{LINE} --recoverable"))).await;
+    assert!(printed(&again).out.contains("tokenhouse policy set --recoverable true"));
+    let off = Cli::at(&again.url, &token).json("policy set --recoverable false").await;
+    assert_eq!(off["recoverable"], false);
+    again.stop().await.exit(0);
+}
+
+#[tokio::test]
 async fn a_taken_port_is_told_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let (_held, address) = taken();

@@ -25,7 +25,7 @@ fn naming_nothing(template: &str) -> String {
     let nothing = "0190f3c4-0000-7000-8000-000000000000";
     let id = match template {
         path if path.contains("/serviceaccount/{id}") => "sa::nobody",
-        path if path.contains("/account/") || path.contains("/user/") => "nobody@example.test",
+        path if ["/account/", "/user/", "/logout/"].iter().any(|part| path.contains(part)) => "nobody@example.test",
         _ => nothing,
     };
     let path = template.replace("{id}", id).replace("{token}", nothing).replace("{permission}", "nonsense");

@@ -1,7 +1,9 @@
 //! The Wavefront dialect, end to end (wavefront.md).
 
+mod connection;
 mod daemon;
 mod errors;
+mod older;
 mod people;
 mod recoverable;
 mod report;

@@ -180,6 +180,21 @@ both! {
         assert_eq!(wrapped(house.post(&house.admin, "/api/v2/user/deleteUsers", json!(["q@example.test"])).await), json!([]));
     }
 
+    async fn a_user_is_signed_out_everywhere_and_keeps_his_tokens(house) {
+        let token = holder(house, "p@example.test", &["token_management"]).await;
+        let mut sessions = Vec::new();
+        for _ in 0..3 {
+            sessions.push(house.sign_in("p@example.test", tokenhouse_e2e::PASSWORD).await);
+        }
+        refused(&house.post(&token, "/api/logout/p@example.test", json!({})).await, 403, "the permission Accounts (user_management) is required");
+        union(house.post(&house.admin, "/api/logout/p%40example.test", Value::Null).await);
+        for session in &sessions {
+            assert_eq!(house.verdict(session).await, "revoked");
+        }
+        assert_eq!(house.verdict(&token).await, "good");
+        refused(&house.post(&house.admin, "/api/logout/nobody", json!({})).await, 404, "user does not exist");
+    }
+
     async fn who_holds_accounts_and_what_one_may_do_is_told(house) {
         holder(house, "clerk@example.test", &["user_management"]).await;
         holder(house, "dev@example.test", &["token_management"]).await;

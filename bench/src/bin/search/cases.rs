@@ -110,7 +110,7 @@ impl Cases {
             let (ctx, caller, cursor) = (ctx.clone(), caller.clone(), cursor.clone());
             Box::pin(async move {
                 let mut search = page(Vec::new(), Some(sort));
-                search.cursor = if round % 100 == 0 { None } else { cursor.lock().expect("a lock").take() };
+                search.cursor = if round.is_multiple_of(100) { None } else { cursor.lock().expect("a lock").take() };
                 let answer = tokens::search(&ctx, &caller, search).await;
                 if let Ok(found) = &answer {
                     cursor.lock().expect("a lock").clone_from(&found.cursor);

@@ -68,7 +68,11 @@ impl Places {
 /// The identifier of the account of this number.
 pub fn identifier(number: usize) -> String {
     let team = TEAMS[number % TEAMS.len()];
-    if number % 2 == 0 { format!("sa::{team}-{number:05}") } else { format!("{team}.person{number:05}@example.test") }
+    if number.is_multiple_of(2) {
+        format!("sa::{team}-{number:05}")
+    } else {
+        format!("{team}.person{number:05}@example.test")
+    }
 }
 
 impl Loaded {

@@ -175,6 +175,9 @@ served! {
         get "/api/v2/customer/preferences/defaultUserGroups" customer::default_groups, "The groups that a new user is in", "" -> Wrapped("[UserGroupModel]");
         get "/api/v2/cluster/info" customer::cluster, "Where one is", "" -> Wrapped("ClusterInfo");
     }
+    "Logout" {
+        post "/api/logout/{id}" users::logout, "Sign a user out everywhere", "" -> Bare("UserModel");
+    }
     "Daemon" {
         get "/api/daemon/test" daemon::test, "Whether a token is good for a proxy", "" -> Wrapped("object");
         post "/api/daemon/test" daemon::test, "Whether a token is good for a proxy", "" -> Wrapped("object");

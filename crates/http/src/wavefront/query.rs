@@ -64,6 +64,7 @@ impl Searched for AccountField {
         key("tokens", Self::Tokens),
         key("createdEpochMillis", Self::CreatedAt),
         key("lastUsed", Self::LastUsedAt),
+        key("lastSuccessfulLogin", Self::LastLoginAt),
     ];
 }
 

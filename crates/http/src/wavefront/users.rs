@@ -8,13 +8,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use tokenhouse_authority::accounts::{self, Holdings, NewAccount, Wanted};
 use tokenhouse_authority::caller::Caller;
-use tokenhouse_authority::{Ctx, Outcome};
+use tokenhouse_authority::{Ctx, Outcome, sessions};
 use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::cursor::{Cursor, Page};
 use tokenhouse_model::role::Namespace;
 use tokenhouse_model::{Done, Error, Permission, Result};
 
-use super::found::{self, USERS, in_body, uuids};
+use super::found::{self, ACCOUNTS, USERS, in_body, uuids};
 use super::people::{Union, User};
 use super::permissions::functions;
 use super::read::{Asked, Ids, Lenient, Sent, Wavefront};
@@ -151,19 +151,26 @@ pub(super) async fn update(
     after(&ctx, &caller, in_body(accounts::set(&ctx, &caller, id, wanted).await)?, Status::ok()).await
 }
 
-/// Deletes a user. Its clients read the status only.
+/// Deletes a user or service account: older clients have no other way. They read the status only.
 pub(super) async fn delete(
     State(ctx): House,
     As(caller, _): Wavefront,
     Path(id): Path<String>,
 ) -> Reply<Answer<[u8; 0]>> {
-    let id = found::account(&ctx, &caller, &id, USERS).await?.account.id;
+    let id = found::account(&ctx, &caller, &id, ACCOUNTS).await?.account.id;
     Ok(changed_bare(&accounts::delete(&ctx, &caller, id).await?, []))
 }
 
-/// What a user may do, in the words of the UI; older clients take the answer for a user.
+/// Signs a user out everywhere: his sessions end, his tokens stay.
+pub(super) async fn logout(State(ctx): House, As(caller, _): Wavefront, Path(id): Path<String>) -> Reply<One> {
+    let id = found::account(&ctx, &caller, &id, USERS).await?.account.id;
+    after(&ctx, &caller, sessions::end_all(&ctx, &caller, id).await?, Status::ok()).await
+}
+
+/// What a user or service account may do, in the words of the UI; older clients take the answer for a user.
 pub(super) async fn functions_of(State(ctx): House, As(caller, _): Wavefront, Path(id): Path<String>) -> Reply<One> {
-    get(State(ctx), As(caller, std::marker::PhantomData), Path(id)).await
+    let view = found::account(&ctx, &caller, &id, ACCOUNTS).await?;
+    Ok(bare(Union::new(Status::ok(), &User::new(&view, caller.org()))?))
 }
 
 /// What an account may do, in the words of the UI.
@@ -172,7 +179,7 @@ pub(super) async fn business_functions(
     As(caller, _): Wavefront,
     Path(id): Path<String>,
 ) -> Reply<Answer<Wrapped<Vec<&'static str>>>> {
-    let view = found::account(&ctx, &caller, &id, found::ACCOUNTS).await?;
+    let view = found::account(&ctx, &caller, &id, ACCOUNTS).await?;
     Ok(ok(functions(&view.held)))
 }
 

@@ -104,8 +104,12 @@ impl Subject for Accounts {
             AccountField::State => word("t.state"),
             AccountField::CreatedAt => Column::Number { expression: "t.created_at", indexed: true },
             AccountField::LastUsedAt => Column::Number {
-                expression: "(SELECT COALESCE(MAX(x.last_used_at), 0) FROM token x
-                    WHERE x.owner_id = t.id AND x.state <> 'revoked')",
+                expression: "(SELECT COALESCE(MAX(x.last_used_at), 0) FROM token x WHERE x.owner_id = t.id)",
+                indexed: false,
+            },
+            AccountField::LastLoginAt => Column::Number {
+                expression: "(SELECT COALESCE(MAX(x.created_at), 0) FROM token x
+                    WHERE x.owner_id = t.id AND x.kind = 'session')",
                 indexed: false,
             },
             AccountField::Tokens => Column::Number {

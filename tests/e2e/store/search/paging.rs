@@ -73,7 +73,7 @@ both! {
                 let number = u128::from(field.number()) * 1000 + page as u128 + 1;
                 token.id = Uuid::from_u128(model.id.as_u128() + number * 1_000_000);
                 token.short_id = format!("{}{field}{page}", model.short_id);
-                token.name = if page % 2 == 0 { "zzz".to_owned() } else { "aaa".to_owned() };
+                token.name = if page.is_multiple_of(2) { "zzz".to_owned() } else { "aaa".to_owned() };
                 token.name_fold.clone_from(&token.name);
                 let insert = async move |tx: &mut Tx<'_>| tokenhouse_store::tokens::insert(tx.conn(), &token).await;
                 world.store.write(insert).await.unwrap();

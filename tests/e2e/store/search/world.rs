@@ -157,7 +157,11 @@ impl Rows {
             short_id: id::short(random),
             org_id: org,
             owner_id,
-            kind: if dice.one_in(10) { TokenKind::Api } else { kind },
+            kind: match dice.below(20) {
+                0 => TokenKind::Api,
+                1 | 2 => TokenKind::Session,
+                _ => kind,
+            },
             name: text.to_owned(),
             name_fold: name::fold(text),
             state: match (revoked, dice.one_in(8)) {
@@ -325,8 +329,12 @@ impl World {
         };
         let account = |account: &Account| {
             let own = listed.iter().filter(|token| token.owner_id == account.id && token.state != TokenState::Revoked);
-            let used = own.clone().map(|token| token.last_used_at).max().unwrap_or(0);
+            let ever = listed.iter().filter(|token| token.owner_id == account.id);
+            let used = ever.map(|token| token.last_used_at).max().unwrap_or(0);
             let tokens = i64::try_from(own.count()).unwrap();
+            let sessions =
+                listed.iter().filter(|token| token.owner_id == account.id && token.kind == TokenKind::Session);
+            let login = sessions.map(|token| token.created_at).max().unwrap_or(0);
             let holders: Vec<Uuid> =
                 in_groups(account).into_iter().filter_map(|(_, id)| id).chain([account.id]).collect();
             let held: Vec<&Source> = given.iter().filter(|source| holders.contains(&source.holder)).collect();
@@ -343,6 +351,7 @@ impl World {
                     ("created_at", Holds::Number(account.created_at)),
                     ("last_used_at", Holds::Number(used)),
                     ("tokens", Holds::Number(tokens)),
+                    ("last_login_at", Holds::Number(login)),
                     ("group", Holds::Several(in_groups(account))),
                     ("role", Holds::Several(names(&direct))),
                     ("held_role", Holds::Several(names(&held))),
