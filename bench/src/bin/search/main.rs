@@ -17,15 +17,16 @@ const TIMES: (usize, usize) = (30, 2000);
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(postgres) = arguments.next() else {
-        eprintln!("usage: search POSTGRES_URL [SECONDS [FOLDER [TOKENS]]]");
+        eprintln!("usage: search POSTGRES_URL [SECONDS [FOLDER [TOKENS [SQLite | PostgreSQL]]]]");
         std::process::exit(2);
     };
     let seconds: f64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let kept = arguments.next().filter(|text| !text.is_empty()).map(PathBuf::from);
     let tokens: usize = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let only = arguments.next();
     let thrown = tempfile::tempdir().expect("a folder");
     let folder = kept.unwrap_or_else(|| thrown.path().to_owned());
-    for name in ["SQLite", "PostgreSQL"] {
+    for name in ["SQLite", "PostgreSQL"].into_iter().filter(|name| only.as_deref().is_none_or(|only| only == *name)) {
         let loaded = Loaded::open(name, &folder, &postgres, tokens).await;
         println!("\n{name}: {tokens} tokens of {} accounts that can be found, {}", load::ACCOUNTS, loaded.took);
         measure(&loaded, Duration::from_secs_f64(seconds)).await;

@@ -301,14 +301,15 @@ impl Plan {
     }
 }
 
-/// Whether there are no more candidates for parts on SQLite than can be looked at; there they come from all orgs.
+/// Whether there are no more candidates for parts than can be looked at. Where a text's own index finds the parts, there
+/// are none to count; on SQLite they come from all orgs.
 async fn few_candidates<S: Subject>(
     timed: &mut Timed,
     subject: &S,
     clause: &Clause<S::Field>,
     few: i64,
 ) -> Result<bool> {
-    let (true, Ready::Texts { texts, .. }) = (timed.sqlite(), &clause.test) else { return Ok(true) };
+    let Ready::Texts { how, texts } = &clause.test else { return Ok(true) };
     for column in &clause.columns {
         let parts = match column {
             Column::Text(text) if way(column, &clause.test) == Some(Way::Trigrams) => text.parts,
@@ -316,7 +317,17 @@ async fn few_candidates<S: Subject>(
         };
         let Some(parts) = parts else { continue };
         let mut sql = subject.statement();
-        sql.say("SELECT COUNT(*) FROM (").say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
+        sql.say("SELECT COUNT(*) FROM (");
+        match parts.postgres {
+            _ if timed.sqlite() => {
+                sql.say(parts.sqlite).bind(Arg::Made(trigrams::pattern(texts)));
+            }
+            Some((select, name)) => {
+                sql.say(select);
+                column::text(&mut sql, name, *how, texts, false);
+            }
+            None => continue,
+        }
         sql.say(" LIMIT ").bind(Arg::Int(few + 1)).say(") x");
         if number(timed, &sql).await? > few {
             return Ok(false);
