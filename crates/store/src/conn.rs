@@ -153,6 +153,17 @@ pub(crate) async fn in_time<T>(time: Duration, asked: impl Future<Output = Resul
     }
 }
 
+/// How long saying goodbye may take.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+
+/// Closes connections, as far as the other side answers: to one that the network has lost nobody ever says that it is
+/// closed, and a program that was told to stop must not wait for that.
+pub(crate) async fn leave(closing: impl Future<Output = ()>) {
+    if tokio::time::timeout(LEAVE_TIME, closing).await.is_err() {
+        tracing::warn!("the database does not answer; its connections are dropped");
+    }
+}
+
 /// Begins a transaction that writes.
 pub(crate) async fn begin(conn: &mut Conn<'_>) -> Result<()> {
     conn.raw(if conn.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await

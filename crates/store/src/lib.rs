@@ -329,8 +329,8 @@ impl Store {
 
     /// Gives the connections back. Operations that were taken are carried out.
     pub async fn close(&self) {
-        self.pool.close().await;
-        self.misses.close().await;
+        conn::leave(self.pool.close()).await;
+        conn::leave(self.misses.close()).await;
         self.writer.close().await;
     }
 }
