@@ -228,17 +228,45 @@ pub async fn caller(
     }
 }
 
+/// Who asks about other people's credentials, and for which org: the only one whose credentials are good there
+/// (design 5.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    org: Uuid,
+}
+
+impl Asker {
+    /// A caller who asks for his org.
+    ///
+    /// # Errors
+    /// `missing_permission`.
+    pub fn of(caller: &Caller) -> Result<Self> {
+        caller.may(Act::Verify)?;
+        Ok(Self { org: caller.org().id })
+    }
+
+    /// Whoever reaches a listener that its operator gave to one org.
+    pub fn listener(org: Uuid) -> Self {
+        Self { org }
+    }
+
+    /// The org.
+    pub fn org(self) -> Uuid {
+        self.org
+    }
+}
+
 /// What an API server asks about a credential that was presented to it.
-#[derive(Clone, Debug)]
-pub struct Question {
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
     /// The credential.
-    pub presented: Presented,
+    pub presented: &'a Presented,
     /// Where it is to be good.
     pub surface: Surface,
     /// The end client's address, as the API server saw it.
     pub address: Option<std::net::IpAddr>,
     /// The permission that it must carry.
-    pub permission: Option<String>,
+    pub permission: Option<&'a str>,
     /// The receipt that the answer must not be older than.
     pub at_least: Option<AtLeast>,
 }
@@ -256,22 +284,21 @@ pub struct AtLeast {
 /// as good as unknown.
 ///
 /// # Errors
-/// `missing_permission`; `invalid_field` for a receipt from the future; `unavailable`.
-pub async fn ask(ctx: &Ctx, caller: &Caller, question: &Question) -> Result<Verdict> {
-    caller.may(Act::Verify)?;
+/// `invalid_field` for a receipt from the future; `unavailable`.
+pub async fn ask(ctx: &Ctx, asker: Asker, question: &Question<'_>) -> Result<Verdict> {
     if let Some(at_least) = question.at_least {
         reach(ctx, at_least).await?;
     }
     let ask = Ask {
         surface: question.surface,
         address: question.address,
-        org: Some(caller.org().id),
-        permission: question.permission.as_deref(),
+        org: Some(asker.org),
+        permission: question.permission,
     };
-    let verdict = verify(ctx, &question.presented, &ask).await?;
+    let verdict = verify(ctx, question.presented, &ask).await?;
     Ok(match verdict {
         // What another org's credential is refused for is none of the asker's business.
-        Verdict::Refused(refused) if refused.org.is_some_and(|org| org != caller.org().id) => {
+        Verdict::Refused(refused) if refused.org.is_some_and(|org| org != asker.org) => {
             tracing::debug!(reason = %refused.reason, "a credential of another org was asked about");
             Verdict::Refused(Refused { reason: Reason::Unknown, ..refused })
         }

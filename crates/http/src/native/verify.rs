@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tokenhouse_authority::verify::{self, AtLeast, Question, Verdict};
+use tokenhouse_authority::verify::{self, Asker, AtLeast, Question, Verdict};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
@@ -69,9 +69,9 @@ pub(super) struct VerifyAnswer {
 }
 
 impl VerifyRequest {
-    fn question(self) -> Result<Question> {
+    fn question<'a>(&'a self, presented: &'a Presented) -> Result<Question<'a>> {
         let surface = self.surface.as_deref().map_or(Ok(Surface::Verify), Surface::parse)?;
-        let address = match self.client_ip {
+        let address = match &self.client_ip {
             Some(text) => Some(text.parse().map_err(|_| Error::invalid("client_ip", "must be an IP address"))?),
             None => None,
         };
@@ -84,8 +84,7 @@ impl VerifyRequest {
             (None, Some(_)) => return Err(Error::invalid("epoch", "goes with at_least only")),
             (None, None) => None,
         };
-        let presented = Presented::new(self.token.expose().as_bytes());
-        Ok(Question { presented, surface, address, permission: self.permission, at_least })
+        Ok(Question { presented, surface, address, permission: self.permission.as_deref(), at_least })
     }
 }
 
@@ -97,8 +96,10 @@ pub(super) async fn verify(
     As(caller, _): Native,
     Body(request): Body<VerifyRequest>,
 ) -> Reply<Answer<VerifyAnswer>> {
-    let question = request.question()?;
-    let verdict = verify::ask(&ctx, &caller, &question).await?;
+    let asker = Asker::of(&caller)?;
+    let presented = Presented::new(request.token.expose().as_bytes());
+    let question = request.question(&presented)?;
+    let verdict = verify::ask(&ctx, asker, &question).await?;
     metrics.verdict(question.surface, verdict.outcome());
     Ok(found(match verdict {
         Verdict::Refused(refused) => {
