@@ -157,12 +157,13 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
     for _ in 0..ATTEMPTS {
         let (era, read) = (board.era(), ctx.clock.boot());
         let mut now = ctx.clock.at(read);
-        let stale = if board.fresh(read) { None } else { sure(ctx, read).await? };
+        // What seldom happens stands in a box, so that what happens always is small.
+        let stale = if board.fresh(read) { None } else { Box::pin(sure(ctx, read)).await? };
         let mut recalled = match ctx.truth.memory.recall(digest, board, now) {
             Some(recalled) => recalled,
             None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
             None => {
-                let filled = fill::fill(ctx, digest).await?;
+                let filled = Box::pin(fill::fill(ctx, digest)).await?;
                 now = ctx.clock.now();
                 filled
             }
@@ -170,7 +171,7 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
         if stale.is_none() && recalled.seems_idle(now) {
             // Another node may have used it since: its row is asked before it is refused for resting too long.
             ctx.truth.memory.forget(digest);
-            recalled = fill::fill(ctx, digest).await?;
+            recalled = Box::pin(fill::fill(ctx, digest)).await?;
         }
         // Whoever was let in before history was lost must be let in again.
         if board.era() == era {
@@ -302,7 +303,7 @@ impl AtLeast {
 /// `invalid_field` for a receipt from the future; `unavailable`.
 pub async fn ask(ctx: &Ctx, asker: Asker, question: &Question<'_>) -> Result<Verdict> {
     if let Some(at_least) = question.at_least {
-        reach(ctx, at_least).await?;
+        Box::pin(reach(ctx, at_least)).await?;
     }
     let ask = Ask {
         surface: question.surface,
