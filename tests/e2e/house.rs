@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 pub use answer::Answer;
 pub use database::{Backend, Database, server as postgres};
-pub use leaks::logs;
+pub use leaks::{log_lines, logs};
 pub use program::{Copy, Program, Ran, binary};
 
 /// Runs a test on SQLite and, where `TOKENHOUSE_TEST_POSTGRES` names a server, on PostgreSQL. When it is over, logs,

@@ -183,6 +183,7 @@ fn wire(config: &Config) -> Result<Wire, Failure> {
         }),
         body_limit: config.http.body_limit,
         timeout: Duration::from_secs(config.http.request_timeout_seconds),
+        gate_rules: None,
         upstream: Upstream::of(&config.wavefront)?.map(|upstream| Arc::new(upstream) as _),
     })
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::verify::{self, Asker, AtLeast, Question, Verdict};
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
+use tokenhouse_model::{Error, Kinds, Result, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
 
 use super::shapes::{somebody, time};
@@ -84,7 +84,14 @@ impl VerifyRequest {
             (None, Some(_)) => return Err(Error::invalid("epoch", "goes with at_least only")),
             (None, None) => None,
         };
-        Ok(Question { presented, surface, address, permission: self.permission.as_deref(), at_least })
+        Ok(Question {
+            presented,
+            surface,
+            address,
+            permission: self.permission.as_deref(),
+            kinds: Kinds::ANY,
+            at_least,
+        })
     }
 }
 
