@@ -105,14 +105,25 @@ pub(super) fn credential(headers: &HeaderMap) -> Result<Presented, Stop> {
     presented.ok_or(Stop::Nobody)
 }
 
+/// Below it Envoy's HTTP contract is spoken: method, host and the rest of the target are the end client's own.
+pub(super) const ENVOY: &str = "/gate/envoy";
+
 /// What the request that is asked about needs, by the rules or by the gateway's own words.
 pub(super) fn need<'a>(app: &'a App, parts: &'a Parts) -> Result<Need<'a>, Stop> {
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    if let Some(target) = target.strip_prefix(ENVOY) {
+        // The query is the end client's: it asks for nothing.
+        return match app.wire.gate_rules.as_deref() {
+            None => Ok(Need::NOTHING),
+            Some(rules) => by_rules(rules, &enveloped(rules, parts, target)?),
+        };
+    }
     let query = parts.uri.query().unwrap_or_default();
     match app.wire.gate_rules.as_deref() {
         None => in_words(query),
         // One place says what a route needs.
         Some(_) if !query.is_empty() => Err(Stop::Unsure("there are rules, and the gate's URL has a query".into())),
-        Some(rules) => by_rules(rules, forwarded(rules, &parts.headers)?),
+        Some(rules) => by_rules(rules, &forwarded(rules, &parts.headers)?),
     }
 }
 
@@ -120,6 +131,19 @@ pub(super) fn need<'a>(app: &'a App, parts: &'a Parts) -> Result<Need<'a>, Stop>
 fn forwarded<'a>(rules: &Rules, headers: &'a HeaderMap) -> Result<Raw<'a>, Stop> {
     let host = if rules.ask_host() { Some(exactly_one(headers, &HOST)?) } else { None };
     Ok(Raw { method: exactly_one(headers, &METHOD)?, target: exactly_one(headers, &TARGET)?, host })
+}
+
+/// The end client's request as Envoy's own carries it.
+fn enveloped<'a>(rules: &Rules, parts: &'a Parts, target: &'a str) -> Result<Raw<'a>, Stop> {
+    let host = match parts.uri.authority() {
+        _ if !rules.ask_host() => None,
+        None => Some(exactly_one(&parts.headers, &header::HOST)?),
+        Some(authority) if parts.headers.get_all(header::HOST).iter().all(|host| host == authority.as_str()) => {
+            Some(authority.as_str().as_bytes())
+        }
+        Some(_) => return Err(Stop::Unsure("two different hosts".into())),
+    };
+    Ok(Raw { method: parts.method.as_str().as_bytes(), target: target.as_bytes(), host })
 }
 
 fn exactly_one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Stop> {
@@ -134,7 +158,7 @@ pub(super) struct Raw<'a> {
     pub(super) host: Option<&'a [u8]>,
 }
 
-pub(super) fn by_rules<'a>(rules: &'a Rules, raw: Raw<'_>) -> Result<Need<'a>, Stop> {
+pub(super) fn by_rules<'a>(rules: &'a Rules, raw: &Raw<'_>) -> Result<Need<'a>, Stop> {
     let unclear = |why| Stop::Short { why, permission: None };
     let method = gate::method(raw.method).map_err(unclear)?;
     let host = raw.host.map(gate::host).transpose().map_err(unclear)?;

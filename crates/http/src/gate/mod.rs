@@ -5,13 +5,14 @@
 //! answered in [`told`].
 
 mod asked;
+mod kubernetes;
 mod told;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, post};
 use tokenhouse_authority::verify::{self, Asker, Good, Question, Verdict};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::Reason;
@@ -24,7 +25,12 @@ use told::Stop;
 
 /// Its routes. Any method will do: some gateways ask with that of the end client.
 pub(crate) fn router() -> Router<App> {
-    Router::new().route("/gate", any(ask))
+    Router::new()
+        .route("/gate", any(ask))
+        .route(asked::ENVOY, any(ask))
+        .route("/gate/envoy/", any(ask))
+        .route("/gate/envoy/{*rest}", any(ask))
+        .route("/gate/kubernetes", post(kubernetes::review))
 }
 
 async fn ask(State(app): State<App>, request: Request) -> Response {
