@@ -79,8 +79,9 @@ pub struct House {
     pub folder: tempfile::TempDir,
     /// For what HTTP does not show.
     pub ctx: Arc<Ctx>,
+    /// How it reads requests.
+    pub wire: Wire,
     client: reqwest::Client,
-    wire: Wire,
     serving: JoinHandle<()>,
     secrets: Arc<Mutex<Vec<String>>>,
 }

@@ -1,7 +1,11 @@
 //! `/gate`: what gateways ask before they pass a request on.
 
 mod forgeries;
+mod kubernetes;
+mod listener;
+mod program;
 mod public;
+mod rules;
 
 use tokenhouse_e2e::{Answer, Backend, House};
 use tokenhouse_http::Wire;
