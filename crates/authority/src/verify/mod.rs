@@ -19,7 +19,7 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Facts, Reason, decide};
 use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{Account, Error, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_model::{Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::ledger;
 
 use crate::caller::Caller;
@@ -257,6 +257,25 @@ impl Asker {
     }
 }
 
+/// Who asks with this credential. The same as a [`caller`] who is an [`Asker`], for whom nothing is kept but that.
+///
+/// # Errors
+/// As [`caller`] and [`Asker::of`].
+pub async fn asker(
+    ctx: &Ctx,
+    presented: &Presented,
+    surface: Surface,
+    address: Option<std::net::IpAddr>,
+) -> Result<Asker> {
+    match verify(ctx, presented, &Ask::on(surface, address)).await? {
+        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
+        Verdict::Good(good) => {
+            Act::Verify.check(&good.effective)?;
+            Ok(Asker { org: good.org().id })
+        }
+    }
+}
+
 /// What an API server asks about a credential that was presented to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -268,6 +287,8 @@ pub struct Question<'a> {
     pub address: Option<std::net::IpAddr>,
     /// The permission that it must carry.
     pub permission: Option<&'a str>,
+    /// The kinds of which its token must be.
+    pub kinds: Kinds,
     /// The receipt that the answer must not be older than.
     pub at_least: Option<AtLeast>,
 }
@@ -310,6 +331,7 @@ pub async fn ask(ctx: &Ctx, asker: Asker, question: &Question<'_>) -> Result<Ver
         address: question.address,
         org: Some(asker.org),
         permission: question.permission,
+        kinds: question.kinds,
     };
     let verdict = verify(ctx, question.presented, &ask).await?;
     Ok(match verdict {
