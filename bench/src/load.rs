@@ -19,7 +19,7 @@ pub const ACCOUNTS: usize = 60_000;
 /// One day, in milliseconds.
 pub const DAY: i64 = 86_400_000;
 /// The time of the making, from which on the house stands still.
-pub const NOW: i64 = 1_800_000_000_000;
+pub const NOW: i64 = 1_790_000_000_000;
 /// When the first account was made, and the first token.
 const FIRST: i64 = NOW - 1_200 * DAY;
 const START: i64 = NOW - 1_100 * DAY;

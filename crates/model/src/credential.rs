@@ -1,8 +1,10 @@
 //! Credentials as requests carry them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result, secret};
+use crate::{Error, Result, form, secret};
 
 /// A presented credential: bytes that may be a secret. Wiped when dropped; `Debug` shows nothing.
 #[derive(Clone)]
@@ -58,6 +60,22 @@ pub fn parse_authorization(value: &[u8]) -> Result<Authorization<'_>> {
 
 fn no_scheme() -> Error {
     Error::malformed("the Authorization header must be Bearer and a credential")
+}
+
+/// Name and secret of HTTP Basic, both encoded as in a form before they were joined (RFC 6749 2.3.1).
+///
+/// # Errors
+/// `malformed`; the value is never repeated in the message.
+pub fn parse_basic(encoded: &[u8]) -> Result<(String, Zeroizing<String>)> {
+    let wrong = || Error::malformed("the Authorization header holds no client and secret");
+    if encoded.len() > secret::LONGEST {
+        return Err(wrong());
+    }
+    let text = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
+    let at = text.iter().position(|b| *b == b':').ok_or_else(wrong)?;
+    let (name, secret) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+    let secret = form::value(secret).map(Zeroizing::new).ok_or_else(wrong)?;
+    Ok((form::value(name).ok_or_else(wrong)?, secret))
 }
 
 /// Strips an optional `Bearer ` from a header that carries the bare credential (wavefront.md 2).

@@ -15,6 +15,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod follow;
+pub mod form;
 pub mod gate;
 pub mod grant;
 pub mod group;

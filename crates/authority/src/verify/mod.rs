@@ -50,7 +50,7 @@ impl Good {
         self.known.secret.id
     }
 
-    /// Its token.
+    /// Its token, without the texts that are only searched and shown.
     pub fn token(&self) -> &Token {
         &self.known.token
     }

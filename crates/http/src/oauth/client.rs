@@ -3,13 +3,10 @@
 
 use axum::http::header;
 use axum::http::request::Parts;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tokenhouse_authority::caller::Caller;
-use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization};
+use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, parse_basic};
 use tokenhouse_model::decide::Reason;
 use tokenhouse_model::{Error, Result, Surface, Uuid, name};
-use zeroize::Zeroizing;
 
 use super::form::Form;
 use crate::App;
@@ -41,7 +38,7 @@ fn presented(parts: &Parts, form: &Form<'_>) -> Result<Client> {
     for value in parts.headers.get_all(header::AUTHORIZATION) {
         match parse_authorization(value.as_bytes())? {
             Authorization::Bearer(credential) => found.push(credential),
-            Authorization::Basic(encoded) => decoded.push(basic(encoded)?),
+            Authorization::Basic(encoded) => decoded.push(parse_basic(encoded)?),
         }
     }
     for (name, secret) in &decoded {
@@ -59,21 +56,6 @@ fn presented(parts: &Parts, form: &Form<'_>) -> Result<Client> {
         [one] => Ok(Client { presented, name: Some((*one).to_owned()) }),
         _ => Err(Error::malformed("two different clients in one request")),
     }
-}
-
-/// Name and secret of HTTP Basic, both encoded as in a form before they were joined.
-fn basic(encoded: &[u8]) -> Result<(String, Zeroizing<String>)> {
-    let wrong = || Error::malformed("the Authorization header holds no client and secret");
-    let text = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
-    let at = text.iter().position(|b| *b == b':').ok_or_else(wrong)?;
-    let (name, secret) = text.split_at_checked(at).ok_or_else(wrong)?;
-    let decode = |bytes: &[u8]| {
-        let mut pairs = form_urlencoded::parse(bytes);
-        // Without `=` and `&` the whole is one name; whoever did not encode them sent something that is none of ours.
-        let one = pairs.next().map(|(name, _)| name.into_owned()).unwrap_or_default();
-        if pairs.next().is_some() { Err(wrong()) } else { Ok(one) }
-    };
-    Ok((decode(name)?, Zeroizing::new(decode(secret.get(1..).unwrap_or_default())?)))
 }
 
 /// Whether a client's name is the caller's: its account's identifier or id, or its token's id.

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use tokenhouse_model::{Error, ErrorKind, Refusal, Result};
+use tokenhouse_model::{Error, ErrorKind, Refusal, Result, form};
 
 use crate::App;
 use crate::extract::read;
 
-/// The parameters that are read here. Unknown ones are passed over (RFC 6749 3.2).
-#[derive(Default)]
+/// The parameters that are read here.
 pub(super) struct Form<'a> {
     pub(super) token: Option<Cow<'a, str>>,
     pub(super) client_id: Option<Cow<'a, str>>,
@@ -28,25 +27,11 @@ impl<'a> Form<'a> {
     /// Reads a form.
     ///
     /// # Errors
-    /// `malformed` for a parameter that comes twice (RFC 6749 3.2). What was sent is never repeated.
+    /// `invalid_field` for a parameter that comes twice.
     pub(super) fn read(body: &'a [u8]) -> Result<Self> {
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            let (name, place) = match &*name {
-                "token" => ("token", &mut form.token),
-                "client_id" => ("client_id", &mut form.client_id),
-                "client_secret" => ("client_secret", &mut form.client_secret),
-                "client_ip" => ("client_ip", &mut form.client_ip),
-                "permission" => ("permission", &mut form.permission),
-                "at_least" => ("at_least", &mut form.at_least),
-                "epoch" => ("epoch", &mut form.epoch),
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return Err(Error::invalid(name, "must not be repeated"));
-            }
-        }
-        Ok(form)
+        let names = ["token", "client_id", "client_secret", "client_ip", "permission", "at_least", "epoch"];
+        let [token, client_id, client_secret, client_ip, permission, at_least, epoch] = form::fields(body, names)?;
+        Ok(Self { token, client_id, client_secret, client_ip, permission, at_least, epoch })
     }
 
     /// The token that the request is about.
