@@ -5,6 +5,7 @@
 //! answered in [`told`].
 
 mod asked;
+mod envoy;
 mod kubernetes;
 mod told;
 
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Router<App> {
         .route(asked::ENVOY, any(ask))
         .route("/gate/envoy/", any(ask))
         .route("/gate/envoy/{*rest}", any(ask))
+        .route(envoy::CHECK, post(envoy::check))
         .route("/gate/kubernetes", post(kubernetes::review))
 }
 
