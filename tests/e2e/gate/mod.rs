@@ -1,5 +1,6 @@
 //! `/gate`: what gateways ask before they pass a request on.
 
+mod envoy;
 mod forgeries;
 mod kubernetes;
 mod listener;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokenhouse_authority::verify::{self, Asker};
 use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, strip_bearer};
 use tokenhouse_model::gate::{self, Described, Path, Rules};
@@ -65,7 +65,8 @@ async fn gateway(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result
     })
 }
 
-fn peer(parts: &Parts) -> Option<IpAddr> {
+/// Who is at the other end of the connection: the gateway.
+pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 
@@ -85,20 +86,28 @@ pub(super) fn end_client(app: &App, parts: &Parts) -> Option<IpAddr> {
     address::of_end_client(peer(parts)?, forwarded, &app.wire.trusted_proxies)
 }
 
-/// The end client's credential.
+/// The end client's credential, as headers carry it.
 pub(super) fn credential(headers: &HeaderMap) -> Result<Presented, Stop> {
     let [authorization, bare @ ..] = &CREDENTIALS;
+    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    presented(values(authorization), bare.iter().flat_map(values))
+}
+
+/// The one credential in values of `Authorization` and of headers that carry it bare.
+pub(super) fn presented<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+    bare: impl Iterator<Item = &'a [u8]>,
+) -> Result<Presented, Stop> {
     let mut unreadable = false;
-    let bearer =
-        headers.get_all(authorization).iter().filter_map(|value| match parse_authorization(value.as_bytes()) {
-            Ok(Authorization::Bearer(credential)) => Some(credential),
-            Ok(Authorization::Basic(_)) | Err(_) => {
-                unreadable = true;
-                None
-            }
-        });
-    let bare = bare.iter().flat_map(|name| headers.get_all(name)).map(|value| strip_bearer(value.as_bytes()));
-    let presented = only_one(bearer.chain(bare)).map_err(|_| Stop::Unreadable("two different credentials"))?;
+    let bearer = authorization.filter_map(|value| match parse_authorization(value) {
+        Ok(Authorization::Bearer(credential)) => Some(credential),
+        Ok(Authorization::Basic(_)) | Err(_) => {
+            unreadable = true;
+            None
+        }
+    });
+    let presented =
+        only_one(bearer.chain(bare.map(strip_bearer))).map_err(|_| Stop::Unreadable("two different credentials"))?;
     if unreadable {
         return Err(Stop::Unreadable("an Authorization header that is not Bearer"));
     }

@@ -5,6 +5,7 @@
 //! answered in [`told`].
 
 mod asked;
+mod envoy;
 mod kubernetes;
 mod told;
 
@@ -36,6 +37,7 @@ pub(crate) fn router() -> Router<App> {
         .route(ENVOY, any(ask))
         .route("/gate/envoy/", any(ask))
         .route("/gate/envoy/{*rest}", any(ask))
+        .route(envoy::CHECK, post(envoy::check))
         .route("/gate/kubernetes", post(kubernetes::review))
 }
 

@@ -19,14 +19,14 @@ const IDENTIFIER: HeaderName = HeaderName::from_static("x-tokenhouse-identifier"
 const TOKEN: HeaderName = HeaderName::from_static("x-tokenhouse-token");
 const KIND: HeaderName = HeaderName::from_static("x-tokenhouse-kind");
 /// How old the answer may be, in milliseconds, where it was given without the database.
-const STALE: HeaderName = HeaderName::from_static("x-tokenhouse-stale-ms");
+pub(super) const STALE: HeaderName = HeaderName::from_static("x-tokenhouse-stale-ms");
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// When to ask again, in seconds, where the truth can't be told.
 pub(super) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// Why a request does not pass.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// The gateway's own credential is missing or refused: why, for the log.
     Gateway(Cow<'static, str>),
