@@ -5,6 +5,7 @@ mod follow;
 mod forms;
 mod grant;
 mod group;
+mod import;
 mod job;
 mod moves;
 mod search;
