@@ -19,7 +19,8 @@ pub(super) fn malformed(message: String) -> No {
 impl Record {
     /// What stands under the first of these names that has something.
     pub(super) fn take(&mut self, names: &[&str]) -> Option<Value> {
-        let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.is_empty() || text == "\\N");
+        let empty =
+            |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.is_empty() || text == "\\N");
         names.iter().find_map(|name| self.0.remove(*name).filter(|value| !empty(value)))
     }
 

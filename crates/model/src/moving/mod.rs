@@ -88,7 +88,8 @@ fn flatten(value: Value, all: &mut Vec<Value>, depth: usize) {
     match value {
         Value::Array(items) if depth < DEEPEST => items.into_iter().for_each(|item| flatten(item, all, depth + 1)),
         Value::Object(mut members) if depth < DEEPEST => {
-            let list = LISTS.iter().find(|name| matches!(members.get(**name), Some(Value::Array(_) | Value::Object(_))));
+            let list =
+                LISTS.iter().find(|name| matches!(members.get(**name), Some(Value::Array(_) | Value::Object(_))));
             match list.and_then(|name| members.remove(*name)) {
                 Some(inner) => flatten(inner, all, depth + 1),
                 None => all.push(Value::Object(members)),
