@@ -2,6 +2,7 @@
 
 mod commands;
 mod exits;
+mod import;
 mod init;
 mod ledger;
 mod quickstart;

@@ -27,6 +27,9 @@ pub struct Outcome {
     /// Of which of the things that were named it was done, where many were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<Uuid>,
+    /// What became of each row of an import.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<tokenhouse_model::import::Told>,
 }
 
 impl Outcome {

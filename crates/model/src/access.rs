@@ -25,6 +25,8 @@ pub enum Act {
     IssueOwnService,
     /// Issue and rotate tokens of service accounts.
     IssueForService,
+    /// Import tokens whose secrets were made elsewhere.
+    ImportTokens,
     /// See every token of the org.
     SeeTokens,
     /// Change and revoke every token of the org.
@@ -73,6 +75,7 @@ impl Act {
             Self::GiveRoles => &[Roles, UserManagement, CspOrgOwner, CspOrgAdmin, SplunkAdmin],
             Self::IssueOwn => &[IssueTokens, TokenManagement],
             Self::IssueOwnService => &[IssueTokens],
+            Self::ImportTokens => &[ImportTokens],
             Self::IssueForService | Self::SeeTokens | Self::ManageTokens => &[Tokens, UserManagement],
             Self::ChangePolicy => &[Policy, CspOrgOwner],
             Self::ReadLedger => &[Ledger],

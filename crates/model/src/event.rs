@@ -65,6 +65,8 @@ words! {
         PermissionRevoked = "permission.revoked",
         /// A token was made.
         TokenIssued = "token.issued",
+        /// Tokens that were made elsewhere moved in.
+        TokensImported = "token.imported",
         /// A token's name changed.
         TokenRenamed = "token.renamed",
         /// A token's end changed.

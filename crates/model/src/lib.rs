@@ -17,13 +17,16 @@ pub mod event;
 pub mod follow;
 pub mod form;
 pub mod gate;
+pub mod grafana;
 pub mod grant;
 pub mod group;
 pub mod hex;
 pub mod id;
+pub mod import;
 pub mod job;
 mod macros;
 pub mod moves;
+pub mod moving;
 pub mod name;
 pub mod org;
 pub mod permission;
@@ -35,6 +38,7 @@ pub mod role;
 pub mod saved;
 pub mod search;
 pub mod secret;
+pub mod strength;
 pub mod token;
 
 #[cfg(test)]

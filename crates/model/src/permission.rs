@@ -25,6 +25,8 @@ words! {
         Tokens = "house:tokens",
         /// Issue tokens of one's own account.
         IssueTokens = "house:tokens.issue",
+        /// Import tokens whose secrets were made elsewhere, also for other people.
+        ImportTokens = "house:tokens.import",
         /// Change the org's policy.
         Policy = "house:policy",
         /// Read the org's ledger.

@@ -176,6 +176,7 @@ pub const BUILTIN: &[Builtin] = &[
             P::Roles,
             P::Tokens,
             P::IssueTokens,
+            P::ImportTokens,
             P::Policy,
             P::Ledger,
             P::Verify,

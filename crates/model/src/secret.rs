@@ -14,6 +14,8 @@ use crate::{Millis, decide::Reason};
 
 /// The longest credential that is looked at, in bytes; a longer one is refused by its length alone.
 pub const LONGEST: usize = 16 * 1024;
+/// The shortest and the longest secret of a form that is not ours, in bytes.
+pub const FOREIGN: std::ops::RangeInclusive<usize> = 20..=512;
 /// Length of the `th_` form: prefix, kind letter, underscore, 30 random and 6 checksum characters.
 pub const HOUSE_LENGTH: usize = 41;
 
@@ -184,6 +186,9 @@ pub enum Shape {
     Short,
     /// Three dot-separated URL-safe parts: a signed access token.
     Jwt,
+    /// Of no form of ours, and yet what a token that moved in may look like: visible ASCII without quotes, backslash and
+    /// comma.
+    Foreign,
 }
 
 impl Shape {
@@ -203,6 +208,7 @@ impl Shape {
             64 if bytes.iter().all(|b| is_url_safe(*b)) => Ok(Self::Api),
             22 if bytes.iter().all(|b| is_url_safe(*b)) => Ok(Self::Short),
             _ if is_jwt(bytes) => Ok(Self::Jwt),
+            length if FOREIGN.contains(&length) && bytes.iter().all(|b| is_foreign(*b)) => Ok(Self::Foreign),
             _ => Err(Reason::Malformed),
         }
     }
@@ -228,6 +234,10 @@ impl Shape {
 
 fn is_url_safe(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
+}
+
+fn is_foreign(b: u8) -> bool {
+    b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`' | b'\\' | b',')
 }
 
 /// What a byte can be in a UUID v4: a digit, the version, the variant, a dash.

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod config;
 pub mod group;
+pub mod import;
 pub mod jobs;
 pub mod ledger;
 pub mod nodes;

@@ -21,6 +21,7 @@ mod password_reset;
 mod place;
 mod quickstart;
 mod replace;
+mod rows;
 mod serve;
 pub mod telemetry;
 mod times;

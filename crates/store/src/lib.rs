@@ -14,6 +14,7 @@ pub mod keys;
 pub mod ledger;
 mod line;
 mod lists;
+pub mod moved;
 pub mod nodes;
 pub mod once;
 pub mod orgs;
@@ -373,6 +374,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         holders::STATEMENTS,
         jobs::STATEMENTS,
         ledger::STATEMENTS,
+        moved::STATEMENTS,
         nodes::STATEMENTS,
         once::STATEMENTS,
         orgs::STATEMENTS,
@@ -410,6 +412,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::role::Grant>(),
         of::<tokenhouse_model::saved::SavedSearch>(),
         of::<groups::Member>(),
+        of::<moved::Dead>(),
         of::<nodes::Node>(),
         of::<once::Kept>(),
         of::<orgs::StoredPolicy>(),

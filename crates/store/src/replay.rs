@@ -95,7 +95,11 @@ async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u
     let none: Vec<u8> = Vec::new();
     match removal {
         Removal::Secret { digest, until } => match Digest::from_hex(digest) {
-            Some(digest) => crate::tokens::end_secret(conn, &digest, *until).await,
+            Some(digest) => {
+                // One that this database forgot altogether could move in a second time.
+                crate::moved::bury(conn, &digest, *until).await?;
+                crate::tokens::end_secret(conn, &digest, *until).await
+            }
             None => Ok(0),
         },
         Removal::Token { id } => {

@@ -40,6 +40,7 @@ statements! {
         COALESCE((SELECT a.identifier_fold FROM account a WHERE a.id = $4), ''),
         COALESCE((SELECT ", owner_type!(), " FROM account a WHERE a.id = $4), ''))");
     BY_ID = concat!("SELECT ", token!(), " FROM token WHERE id = $1");
+    BY_IDS = concat!("SELECT ", token!(), " FROM token WHERE id IN (", keys!(), ")");
     LIST = concat!("SELECT ", token!(), " FROM token WHERE org_id = $1 AND id > $2
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
     LIST_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND id > $2
@@ -51,6 +52,8 @@ statements! {
         AND owner_type <> (SELECT ", owner_type!(), " FROM account a WHERE a.id = $1)");
     COUNT_LIVE = "SELECT COUNT(*) FROM token WHERE owner_id = $1 AND kind = $2 AND state <> 'revoked'
         AND expires_at > $3 AND created_at > $4";
+    COUNT_LIVE_OF_ORG = "SELECT COUNT(*) FROM token WHERE owner_id = $1 AND kind = $2 AND org_id = $3
+        AND state <> 'revoked' AND expires_at > $4 AND created_at > $5";
     LIVE_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND state <> 'revoked' AND id > $2
         ORDER BY id LIMIT $3");
     LIVE_OF_OWNERS = concat!("SELECT ", token!(), " FROM token WHERE owner_id IN (", keys!(), ") AND state <> 'revoked'
@@ -58,6 +61,7 @@ statements! {
     USED = "UPDATE token SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at < $2";
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
+    SECRETS_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest IN (", keys!(), ")");
     SECRETS = concat!("SELECT ", secret!(), " FROM secret WHERE token_id = $1 AND good_until > $2 ORDER BY id LIMIT 100");
     SECRETS_OF = concat!("SELECT s.id, s.token_id, s.org_id, s.digest, s.last4, s.created_at, s.good_until, s.sealed
         FROM secret s JOIN token t ON t.id = s.token_id
@@ -91,6 +95,14 @@ pub async fn insert(conn: &mut Conn<'_>, token: &Token) -> Result<()> {
 /// `unavailable`.
 pub async fn by_id(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Token>> {
     conn.one(&BY_ID, args![id]).await
+}
+
+/// The tokens of these ids, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Token>> {
+    among(conn, &BY_IDS, ids, args![]).await
 }
 
 /// What a list of tokens is narrowed to.
@@ -145,6 +157,22 @@ pub async fn count_live(conn: &mut Conn<'_>, owner: Uuid, kind: TokenKind, now: 
     Ok(conn.one::<Number>(&COUNT_LIVE, args![owner, kind, now, oldest]).await?.map_or(0, |number| number.value))
 }
 
+/// As [`count_live`], of the tokens of this kind that an org owns itself.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn count_live_of_org(
+    conn: &mut Conn<'_>,
+    org: Uuid,
+    kind: TokenKind,
+    now: Millis,
+    oldest: Millis,
+) -> Result<i64> {
+    let nobody = Uuid::nil();
+    let args = args![nobody, kind, org, now, oldest];
+    Ok(conn.one::<Number>(&COUNT_LIVE_OF_ORG, args).await?.map_or(0, |number| number.value))
+}
+
 /// An owner's tokens that are not revoked, after this id.
 ///
 /// # Errors
@@ -183,6 +211,14 @@ pub async fn insert_secret(conn: &mut Conn<'_>, secret: &Secret) -> Result<()> {
 /// `unavailable`.
 pub async fn secret(conn: &mut Conn<'_>, digest: &Digest) -> Result<Option<Secret>> {
     conn.one(&SECRET_BY_DIGEST, args![*digest]).await
+}
+
+/// The secrets of these digests, good or not, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn secrets_by_digest(conn: &mut Conn<'_>, digests: &[Digest]) -> Result<Vec<Secret>> {
+    among(conn, &SECRETS_BY_DIGEST, digests, args![]).await
 }
 
 /// A token's secrets that are good at `now`.

@@ -1,6 +1,7 @@
 mod accounts;
 mod groups;
 mod health;
+mod import;
 mod input;
 mod jobs;
 mod ledger;

@@ -2,6 +2,7 @@
 
 pub(crate) mod ending;
 mod held;
+mod import;
 mod issue;
 mod rotate;
 pub(crate) mod sealed;
@@ -20,6 +21,7 @@ use tokenhouse_model::{
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
 pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
+pub use import::{Import, import};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};
 pub use rotate::{Rotate, rotate};

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tokenhouse_model::env::Random;
-use tokenhouse_model::{NEVER, Org, Policy, Result, Secret, SecretText, Surface, Uuid};
+use tokenhouse_model::{NEVER, Org, Policy, Result, Secret, SecretText, Surface, Token, TokenKind, Uuid};
 use tokenhouse_store::{DataKey, Place, Tx, orgs, tokens};
 
 use crate::Ctx;
@@ -27,6 +27,19 @@ impl<'a> Seal<'a> {
     /// How the caller's new token is kept; `None` where its secret is told once.
     pub(crate) fn new(ctx: &'a Ctx, fresh: &Fresh) -> Result<Option<Self>> {
         if !fresh.policy.recoverable || fresh.surface != Surface::Wavefront {
+            return Ok(None);
+        }
+        Ok(Some(Self { key: ctx.store.data_key(&fresh.org)?, random: &ctx.random }))
+    }
+
+    /// How a token that moved in is kept: as if it had been made through the dialect in which it works.
+    pub(crate) fn moved(ctx: &'a Ctx, fresh: &Fresh, token: &Token) -> Result<Option<Self>> {
+        let shown_again = match token.kind {
+            TokenKind::User | TokenKind::Service => fresh.policy.recoverable && token.reach.has(Surface::Wavefront),
+            // splunk.md 1.7: who may read an org token is told its secret.
+            kind => kind == TokenKind::Org && token.reach.has(Surface::Splunk),
+        };
+        if !shown_again {
             return Ok(None);
         }
         Ok(Some(Self { key: ctx.store.data_key(&fresh.org)?, random: &ctx.random }))

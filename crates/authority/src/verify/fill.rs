@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokenhouse_model::follow::Tag;
+use tokenhouse_model::grafana::Parts;
 use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Secret, Token, Uuid};
-use tokenhouse_store::{Conn, accounts, ledger, orgs, roles, tokens};
-use tokio::sync::{Semaphore, watch};
+use tokenhouse_store::{Conn, accounts, ledger, moved, orgs, roles, tokens};
+use tokio::sync::{AcquireError, Semaphore, watch};
 
-use super::memory::{Domain, Holder, Known, Recalled};
+use super::memory::{Domain, Holder, Known, Missing, Recalled};
+use super::slow::Slow;
 use crate::Ctx;
 
 /// How many may wait for their turn to read; beyond it the node says that it is busy.
@@ -31,6 +33,7 @@ type Outcome = Result<Recalled, Arc<Error>>;
 pub(crate) struct Fills {
     flights: Mutex<HashMap<Digest, watch::Receiver<Option<Outcome>>>>,
     turns: Semaphore,
+    slow: Slow,
     waiting: AtomicUsize,
     /// Readings begun since the start.
     pub(crate) readings: AtomicU64,
@@ -55,6 +58,7 @@ impl Fills {
         Self {
             flights: Mutex::default(),
             turns: Semaphore::new(turns),
+            slow: Slow::default(),
             waiting: AtomicUsize::new(0),
             readings: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
@@ -66,8 +70,8 @@ impl Fills {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn.
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
+    /// Waits for a turn, with not too many others and not too long.
+    pub(super) async fn turn<T>(&self, turn: impl Future<Output = Result<T, AcquireError>>) -> Result<T> {
         struct Waits<'a>(&'a AtomicUsize);
         impl Drop for Waits<'_> {
             fn drop(&mut self) {
@@ -83,7 +87,7 @@ impl Fills {
         if before >= QUEUE {
             return Err(busy());
         }
-        match tokio::time::timeout(PATIENCE, self.turns.acquire()).await {
+        match tokio::time::timeout(PATIENCE, turn).await {
             Ok(permit) => permit.map_err(Error::internal),
             Err(_) => Err(busy()),
         }
@@ -91,9 +95,11 @@ impl Fills {
 }
 
 /// What is true of a digest: read, remembered if that is still true, and answered only then.
-pub(crate) async fn fill(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
+///
+/// `foreign` are the bytes of a credential that is of no form of ours: it may be looked up in another way as well.
+pub(crate) async fn fill(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<Recalled> {
     for _ in 0..ATTEMPTS {
-        let recalled = fly(ctx, digest).await?;
+        let recalled = fly(ctx, digest, foreign).await?;
         // Whoever joined a reading that began before an event asks the same question of it as whoever began it.
         if recalled.holds(digest, &ctx.truth.board, ctx.clock.now()) {
             return Ok(recalled);
@@ -104,7 +110,7 @@ pub(crate) async fn fill(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
 }
 
 /// Joins the reading of a digest that is under way, or begins one.
-async fn fly(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
+async fn fly(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<Recalled> {
     loop {
         let (sender, mut receiver) = watch::channel(None);
         let joined = {
@@ -121,7 +127,7 @@ async fn fly(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
             receiver = flight;
         } else {
             let _landing = Landing(&ctx.fills, *digest);
-            let outcome = read(ctx, digest).await.map_err(Arc::new);
+            let outcome = read(ctx, digest, foreign).await.map_err(Arc::new);
             sender.send_replace(Some(outcome.clone()));
             return outcome.map_err(|error| error.again());
         }
@@ -135,28 +141,52 @@ async fn fly(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
 }
 
 /// Reads everything about a digest and the head's revision in one snapshot, and remembers it if it is still true.
-async fn read(ctx: &Ctx, digest: &Digest) -> Result<Recalled> {
-    let _turn = ctx.fills.turn().await?;
-    ctx.fills.readings.fetch_add(1, Ordering::Relaxed);
+async fn read(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<Recalled> {
     // Before the snapshot: what was begun in another life of the memory is not good in this one.
     let era = ctx.truth.board.era();
-    let reading = async {
-        let mut snapshot = ctx.store.snapshot().await?;
-        let recalled = look_up(ctx, &mut snapshot.conn(), digest, era).await;
-        snapshot.end(recalled).await
-    };
-    let read = tokio::time::timeout(READING, reading).await;
-    let recalled = read.map_err(|_| Error::unavailable("the database does not answer; try again"))??;
+    let parts = foreign.and_then(Parts::of);
+    let (mut recalled, slower) = look_up(ctx, digest, era, parts.is_some()).await?;
+    if let (Recalled::Unknown(missing), Some(parts), true) = (&recalled, parts, slower) {
+        let tag = missing.tag;
+        let derived = ctx.fills.slow.digest(&ctx.fills, parts).await?;
+        recalled = match look_up(ctx, &derived, era, false).await?.0 {
+            // It is not there as of the earlier of the two readings.
+            Recalled::Unknown(_) => Recalled::Unknown(Missing { tag, grafana: true }),
+            known @ Recalled::Known(..) => known,
+        };
+    }
     if recalled.holds(digest, &ctx.truth.board, ctx.clock.now()) {
         ctx.truth.memory.remember(digest, &recalled);
     }
     Ok(recalled)
 }
 
-async fn look_up(ctx: &Ctx, conn: &mut Conn<'_>, digest: &Digest, era: u64) -> Result<Recalled> {
+/// Looks a digest up; and whether the house has secrets of Grafana's at all, where it may be one of them.
+async fn look_up(ctx: &Ctx, digest: &Digest, era: u64, grafana: bool) -> Result<(Recalled, bool)> {
+    let _turn = ctx.fills.turn(ctx.fills.turns.acquire()).await?;
+    ctx.fills.readings.fetch_add(1, Ordering::Relaxed);
+    let reading = async {
+        let mut snapshot = ctx.store.snapshot().await?;
+        let read = look_up_in(ctx, &mut snapshot.conn(), digest, era, grafana).await;
+        snapshot.end(read).await
+    };
+    let read = tokio::time::timeout(READING, reading).await;
+    read.map_err(|_| Error::unavailable("the database does not answer; try again"))?
+}
+
+async fn look_up_in(
+    ctx: &Ctx,
+    conn: &mut Conn<'_>,
+    digest: &Digest,
+    era: u64,
+    grafana: bool,
+) -> Result<(Recalled, bool)> {
     let tag = Tag { era, revision: ledger::head(conn).await?.revision };
-    let Some((known, joined)) = join(ctx, conn, digest, tag, true).await? else { return Ok(Recalled::Unknown(tag)) };
-    Ok(Recalled::Known(known, joined))
+    if let Some((known, joined)) = join(ctx, conn, digest, tag, true).await? {
+        return Ok((Recalled::Known(known, joined), false));
+    }
+    let slower = grafana && moved::any_of_grafana(conn).await?;
+    Ok((Recalled::Unknown(Missing { tag, grafana }), slower))
 }
 
 /// Reads secret, token, holder and org as they are in this transaction.

@@ -11,7 +11,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Secret, Token, Uuid};
+use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Secret, Token, Uuid, grafana};
 
 use super::board::{Board, Key};
 use super::uses::Tally;
@@ -90,8 +90,23 @@ impl Domain {
 pub(crate) enum Recalled {
     /// A token, its secret, and who stands behind it.
     Known(Arc<Known>, Arc<Holder>),
-    /// There is no such secret, as of this reading.
-    Unknown(Tag),
+    /// There is no such secret.
+    Unknown(Missing),
+}
+
+/// That there is no such secret, as of a reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing {
+    pub(crate) tag: Tag,
+    /// Whether it may be one of Grafana's, which has another digest in the database than the one it is remembered by.
+    pub(crate) grafana: bool,
+}
+
+impl Missing {
+    fn holds(self, digest: &Digest, board: &Board) -> bool {
+        let one = board.holds(self.tag, Key::Digest(digest.0));
+        one && (!self.grafana || board.holds(self.tag, Key::Digest(grafana::ANY.0)))
+    }
 }
 
 impl Recalled {
@@ -107,7 +122,7 @@ impl Recalled {
     pub(crate) fn holds(&self, digest: &Digest, board: &Board, now: Millis) -> bool {
         match self {
             Self::Known(known, holder) => known.holds(board) && holder.holds(board, now),
-            Self::Unknown(tag) => board.holds(*tag, Key::Digest(digest.0)),
+            Self::Unknown(missing) => missing.holds(digest, board),
         }
     }
 }
@@ -151,8 +166,8 @@ impl Weighter<Digest, Joined> for Weigh {
     }
 }
 
-impl Weighter<Digest, Tag> for Weigh {
-    fn weight(&self, _: &Digest, _: &Tag) -> u64 {
+impl Weighter<Digest, Missing> for Weigh {
+    fn weight(&self, _: &Digest, _: &Missing) -> u64 {
         PLACE as u64
     }
 }
@@ -181,7 +196,7 @@ fn services(set: &PermissionSet) -> usize {
 #[derive(Debug)]
 pub(crate) struct Memory {
     known: Map<Digest, Joined>,
-    unknown: Map<Digest, Tag>,
+    unknown: Map<Digest, Missing>,
     holders: Map<Uuid, Arc<Holder>>,
     domains: Map<Uuid, Arc<Domain>>,
 }
@@ -252,9 +267,9 @@ impl Memory {
                 }
                 self.known.insert(*digest, Joined { known: known.clone(), holder: holder.clone() });
             }
-            Recalled::Unknown(tag) => {
+            Recalled::Unknown(missing) => {
                 self.known.remove(digest);
-                self.unknown.insert(*digest, *tag);
+                self.unknown.insert(*digest, *missing);
             }
         }
     }

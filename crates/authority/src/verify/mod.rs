@@ -6,6 +6,7 @@
 mod board;
 mod fill;
 mod memory;
+mod slow;
 mod sync;
 mod touch;
 mod truth;
@@ -45,6 +46,11 @@ pub struct Good {
 }
 
 impl Good {
+    /// The digest under which the secret that was presented is stored.
+    pub(crate) fn stored(&self) -> Digest {
+        self.known.secret.digest
+    }
+
     /// The secret that was presented.
     pub fn secret_id(&self) -> Uuid {
         self.known.secret.id
@@ -152,7 +158,8 @@ async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
 const ATTEMPTS: usize = 3;
 
 /// What is true of a digest, as of when; and how old that may be, in milliseconds, where the database could not be asked.
-async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<Millis>)> {
+/// `foreign` as [`fill::fill`] has it.
+async fn recall(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<(Recalled, Millis, Option<Millis>)> {
     let board = &ctx.truth.board;
     for _ in 0..ATTEMPTS {
         let (era, read) = (board.era(), ctx.clock.boot());
@@ -163,7 +170,7 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
             Some(recalled) => recalled,
             None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
             None => {
-                let filled = Box::pin(fill::fill(ctx, digest)).await?;
+                let filled = Box::pin(fill::fill(ctx, digest, foreign)).await?;
                 now = ctx.clock.now();
                 filled
             }
@@ -171,7 +178,7 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
         if stale.is_none() && recalled.seems_idle(now) {
             // Another node may have used it since: its row is asked before it is refused for resting too long.
             ctx.truth.memory.forget(digest);
-            recalled = Box::pin(fill::fill(ctx, digest)).await?;
+            recalled = Box::pin(fill::fill(ctx, digest, foreign)).await?;
         }
         // Whoever was let in before history was lost must be let in again.
         if board.era() == era {
@@ -186,14 +193,15 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
 /// # Errors
 /// `unavailable` where the truth can't be told now.
 pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<Verdict> {
-    match Shape::of(presented.bytes()) {
+    let foreign = match Shape::of(presented.bytes()) {
         Err(reason) => return Ok(Verdict::refused(reason)),
         // No signing keys yet: nothing that looks like a signed token can be one of ours.
         Ok(Shape::Jwt) => return Ok(Verdict::refused(Reason::Unknown)),
-        Ok(_) => {}
-    }
+        Ok(Shape::Foreign) => Some(presented.bytes()),
+        Ok(_) => None,
+    };
     let digest = Digest::of(presented.bytes());
-    let (recalled, now, stale) = recall(ctx, &digest).await?;
+    let (recalled, now, stale) = recall(ctx, &digest, foreign).await?;
     let Recalled::Known(known, holder) = recalled else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
@@ -225,7 +233,10 @@ pub async fn caller(
 ) -> Result<Caller> {
     match verify(ctx, presented, &Ask::on(surface, address)).await? {
         Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
-        Verdict::Good(good) => Ok(Caller::new(good, Digest::of(presented.bytes()), surface, address, request_id)),
+        Verdict::Good(good) => {
+            let stored = good.stored();
+            Ok(Caller::new(good, stored, surface, address, request_id))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an event touches: one exhaustive match from kinds of events to keys, so that a new kind of event does not
 //! compile without an answer.
 
+use tokenhouse_model::Uuid;
 use tokenhouse_model::event::{Body, EventKind, Recorded, Removal};
 use tokenhouse_model::secret::Digest;
 
@@ -48,6 +49,8 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         | K::RoleUnassigned
         | K::PermissionGranted
         | K::PermissionRevoked => vec![Key::Org(org)],
+        // Which tokens and secrets moved in stands in the body.
+        K::TokensImported => Vec::new(),
         // The secrets that these make stand in the body.
         K::TokenIssued
         | K::TokenRenamed
@@ -62,6 +65,10 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
     if event.salt.is_empty() {
         return Touched::Everything;
     }
+    if event.kind == K::TokensImported {
+        let Some(ids) = imported(&body) else { return Touched::Everything };
+        keys.extend(ids.into_iter().map(Key::Token));
+    }
     for digest in &body.made {
         let Some(digest) = Digest::from_hex(digest) else { return Touched::Everything };
         keys.push(Key::Digest(digest.0));
@@ -74,6 +81,13 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         }
     }
     Touched::Keys(keys)
+}
+
+/// The ids of the tokens that an import made.
+fn imported(body: &Body) -> Option<Vec<Uuid>> {
+    let owners = body.details.get("tokens")?.as_object()?.values();
+    let ids = owners.map(|ids| ids.as_array()).collect::<Option<Vec<_>>>()?;
+    ids.into_iter().flatten().map(|id| Uuid::try_parse(id.as_str()?).ok()).collect()
 }
 
 /// What a removal touches beyond its event's kind.

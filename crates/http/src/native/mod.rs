@@ -2,6 +2,7 @@
 
 mod accounts;
 mod groups;
+mod import;
 mod jobs;
 mod ledger;
 mod nodes;
@@ -59,6 +60,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(roles::get, roles::update, roles::delete))
         .routes(routes!(policy::get, policy::set))
         .routes(routes!(tokens::list, tokens::issue))
+        .routes(routes!(import::import_tokens))
         .routes(routes!(tokens::get, tokens::update))
         .routes(routes!(tokens::deactivate))
         .routes(routes!(tokens::reactivate))

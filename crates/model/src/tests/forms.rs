@@ -27,7 +27,9 @@ fn a_house_secret_with_one_wrong_character_is_refused_without_a_look_up() {
     for at in 0..text.expose().len() {
         let mut bytes = text.expose().as_bytes().to_vec();
         bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
-        assert_eq!(Shape::of(&bytes), Err(Reason::Malformed), "at {at}");
+        // Without its beginning it is nothing of ours, and may be another's.
+        let expected = if at < 3 { Ok(Shape::Foreign) } else { Err(Reason::Malformed) };
+        assert_eq!(Shape::of(&bytes), expected, "at {at}");
     }
     assert_eq!(Shape::of(&text.expose().as_bytes()[..40]), Err(Reason::Malformed));
 }

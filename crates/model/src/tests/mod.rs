@@ -6,6 +6,7 @@ mod forms;
 mod gate;
 mod grant;
 mod group;
+mod import;
 mod job;
 mod moves;
 mod search;

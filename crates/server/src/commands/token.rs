@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tokenhouse_model::SecretText;
 
+use super::import::Import;
 use super::rotate::Rotate;
 use super::{Caution, Hit, Page, Remote, id_of, word};
 use crate::client::Call;
@@ -101,6 +102,8 @@ pub enum Command {
     },
     /// Issue a token; its secret is printed once, alone on standard output
     Issue(Box<Issue>),
+    /// Take in tokens that other systems made, with the secrets that their holders have
+    Import(Box<Import>),
     /// Show one token
     Show {
         /// The token's id, or self
@@ -198,6 +201,7 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             remote.list(call.query("state", state.and_then(word)), &page, TOKENS).await
         }
         Command::Issue(issue) => run_issue(remote, &issue).await,
+        Command::Import(import) => super::import::run(&import, remote).await,
         Command::Show { id } => remote.object(Call::get(&["tokens", &id]), TOKEN).await,
         Command::Rename { id, name } => {
             remote.object(Call::patch(&["tokens", &id]).body(json!({ "name": name })), TOKEN).await

@@ -16,6 +16,7 @@ const ROLES: &[&str] = &["house:roles", "user_management", "csp:org_owner"];
 const GIVING: &[&str] = &["house:roles", "user_management", "csp:org_owner", "csp:org_admin", "splunk:admin"];
 const ISSUING: &[&str] = &["house:tokens.issue", "token_management"];
 const TOKENS: &[&str] = &["house:tokens", "user_management"];
+const IMPORTING: &[&str] = &["house:tokens.import"];
 const POLICY: &[&str] = &["house:policy", "csp:org_owner"];
 const SEEING: &[&str] = &[
     "house:read",
@@ -44,6 +45,7 @@ fn doors(org: &str, account: &str, group: &str, role: &str, policy: &Value) -> V
         ("PATCH", format!("/v1/orgs/{org}"), json!({"name": "first"}), ORGS),
         ("POST", format!("/v1/orgs/{nobody}/suspend"), nothing.clone(), ORGS),
         ("POST", format!("/v1/orgs/{org}/resume"), nothing.clone(), ORGS),
+        ("POST", "/v1/tokens/import".into(), json!({"tokens": [], "dry_run": true}), IMPORTING),
         ("GET", "/v1/jobs?limit=1".into(), nothing.clone(), ORGS),
         ("POST", format!("/v1/jobs/{nobody}/confirm"), nothing.clone(), ORGS),
         ("POST", "/v1/accounts".into(), json!({"kind": "service", "identifier": "sa::victim"}), PEOPLE),
