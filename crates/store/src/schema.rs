@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/0005_search.sqlite.sql"),
         postgres: include_str!("../migrations/0005_search.postgres.sql"),
     },
+    both(include_str!("../migrations/0006_jobs.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -1,5 +1,6 @@
 //! Tokens: seeing and changing them. Making them and their secrets is in [`issue`] and [`rotate`].
 
+pub(crate) mod bulk;
 pub(crate) mod ending;
 mod held;
 mod issue;
@@ -17,6 +18,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
+pub use bulk::{COUNTED, Preview, preview, revoke_found};
 pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};

@@ -1,6 +1,7 @@
 //! The native API under `/v1`.
 
 mod accounts;
+mod bulk;
 mod groups;
 mod jobs;
 mod ledger;
@@ -64,11 +65,14 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::usage))
+        .routes(routes!(bulk::revoke))
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
         .routes(routes!(nodes::list, nodes::set))
         .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get))
         .routes(routes!(jobs::confirm))
+        .routes(routes!(jobs::cancel))
         .split_for_parts();
     openapi::serve(router, document)
 }
