@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::ServiceExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokenhouse_authority::orgs::NewOrg;
@@ -371,7 +372,8 @@ async fn context_with(
 async fn serve(ctx: Arc<Ctx>, wire: Wire) -> (String, JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let service = tokenhouse_http::router(ctx, wire).into_make_service_with_connect_info::<SocketAddr>();
+    let entrance = tokenhouse_http::entrance(ctx, wire);
+    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(entrance);
     let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
     (url, serving)
 }

@@ -4,6 +4,7 @@ mod cli;
 mod crash;
 mod life;
 mod native;
+mod oauth;
 mod people;
 mod store;
 mod trouble;

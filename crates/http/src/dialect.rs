@@ -7,11 +7,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokenhouse_model::{Error, ErrorKind, Refusal, Result};
+use tokenhouse_model::{Confirmed, Done, Error, ErrorKind, Receipt, Refusal, Result};
 
-use crate::{problem, wavefront};
+use crate::{oauth, problem, wavefront};
 
 /// Whose words are spoken at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,20 @@ pub(crate) enum Dialect {
     Native,
     /// Wavefront's: `/api/...` and `/report` (wavefront.md 1.1).
     Wavefront,
+    /// OAuth's: `/oauth2/...`.
+    OAuth,
 }
 
 impl Dialect {
     /// The dialect of a path.
     pub(crate) fn of(path: &str) -> Self {
-        if path == "/report" || path.starts_with("/api/") { Self::Wavefront } else { Self::Native }
+        if path == "/report" || path.starts_with("/api/") {
+            Self::Wavefront
+        } else if path.starts_with("/oauth2/") {
+            Self::OAuth
+        } else {
+            Self::Native
+        }
     }
 
     /// The response that tells an error.
@@ -33,6 +41,7 @@ impl Dialect {
         match self {
             Self::Native => problem::document(error, request_id),
             Self::Wavefront => wavefront::envelope(error),
+            Self::OAuth => oauth::tell(error),
         }
     }
 }
@@ -68,6 +77,20 @@ pub(crate) fn shown<T>(read: Result<T>) -> Result<T> {
     })
 }
 
+/// The header that tells a change's receipt: for answers whose bodies have no place for it.
+pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("x-tokenhouse-receipt");
+
+/// A receipt as a header's value.
+pub(crate) fn receipt<T>(done: &Done<T>) -> String {
+    let Receipt { epoch, revision, journaled } = done.receipt;
+    let confirmed = match &done.confirmed {
+        Confirmed::NotAsked => "",
+        Confirmed::Unknown => "; confirmed=unknown",
+        Confirmed::Yes(_) => "; confirmed=yes",
+    };
+    format!("epoch={epoch}; revision={revision}; journaled={journaled}{confirmed}")
+}
+
 /// What the headers of a refusal say in every dialect: nobody keeps it, when to try again (RFC 9110 10.2.3), and how to
 /// prove oneself (RFC 6750 section 3: a request without a credential is told no error code).
 pub(crate) fn refusal_headers(response: &mut Response, error: &Error) {
@@ -83,6 +106,12 @@ pub(crate) fn refusal_headers(response: &mut Response, error: &Error) {
             _ => "Bearer realm=\"tokenhouse\"",
         };
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Refusal::MissingPermission(permission) = error.refusal() {
+        let challenge = format!("Bearer realm=\"tokenhouse\", error=\"insufficient_scope\", scope=\"{permission}\"");
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
     }
 }
 

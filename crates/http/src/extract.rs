@@ -3,17 +3,19 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::body::{Body as RawBody, Bytes, HttpBody as _, to_bytes};
+use axum::body::{Body as RawBody, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokenhouse_authority::caller::{Caller, Once};
 use tokenhouse_authority::verify;
-use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, strip_bearer};
+use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, strip_bearer};
 use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
 use zeroize::Zeroizing;
 
@@ -48,19 +50,13 @@ impl<D: Door> FromRequestParts<App> for As<D> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
         let served = parts.extensions.get::<Served>().cloned();
-        match caller::<D>(parts, app, served.as_ref()).await {
-            Ok(caller) => Ok(Self(caller, PhantomData)),
-            Err(error) => {
-                if let Refusal::Credential(reason) = error.refusal() {
-                    app.metrics.refused(D::SURFACE, *reason);
-                }
-                Err(error.into())
-            }
-        }
+        let caller = caller::<D>(parts, app, served.as_ref()).await;
+        Ok(Self(caller.map_err(|error| counted(app, D::SURFACE, error))?, PhantomData))
     }
 }
 
-async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> Result<Caller, Error> {
+/// Who is calling by the credential in a request's head.
+pub(crate) async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> Result<Caller, Error> {
     let mut found = Vec::new();
     for value in parts.headers.get_all(header::AUTHORIZATION) {
         match parse_authorization(value.as_bytes())? {
@@ -72,9 +68,20 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
     let queried = in_query(parts, D::QUERY)?;
     found.extend(queried.iter().map(|value| value.as_bytes()));
     let presented = only_one(found)?.ok_or_else(Error::no_credential)?;
+    caller_with(&presented, D::SURFACE, parts, app, served).await
+}
+
+/// Who is calling by this credential.
+pub(crate) async fn caller_with(
+    presented: &Presented,
+    surface: Surface,
+    parts: &Parts,
+    app: &App,
+    served: Option<&Served>,
+) -> Result<Caller, Error> {
     let address = served.and_then(|served| served.address);
     let request_id = served.map_or("", |served| served.id.as_str());
-    let caller = verify::caller(&app.ctx, &presented, D::SURFACE, address, request_id).await?;
+    let caller = verify::caller(&app.ctx, presented, surface, address, request_id).await?;
     if let Some(served) = served {
         served.called_by(caller.account_id(), caller.token().id);
     }
@@ -83,6 +90,14 @@ async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> R
         None => caller,
     };
     Ok(if waits(parts)? { caller.waiting() } else { caller })
+}
+
+/// The same refusal, counted where a credential was refused.
+pub(crate) fn counted(app: &App, surface: Surface, error: Error) -> Error {
+    if let Refusal::Credential(reason) = error.refusal() {
+        app.metrics.refused(surface, *reason);
+    }
+    error
 }
 
 /// The credentials that a query carries in parameters of these names.
@@ -134,11 +149,36 @@ fn is_json(value: &str) -> bool {
         || essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json")
 }
 
-pub(crate) async fn read(body: RawBody, limit: usize) -> Result<Bytes, Error> {
-    to_bytes(body, limit).await.map_err(|error| {
+/// A body of at most so many bytes. One that comes in one piece, as small ones do, is not copied.
+pub(crate) async fn read(mut body: RawBody, limit: usize) -> Result<Bytes, Error> {
+    let long = || {
         let message = format!("the body must have at most {limit} bytes");
-        Error::new(ErrorKind::TooLarge, Refusal::Plain, message).because(error)
-    })
+        Error::new(ErrorKind::TooLarge, Refusal::Plain, message)
+    };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(long());
+    }
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let broken = |error| Error::malformed("the body ended early").because(error);
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        if whole.len() + pieces.len() + data.len() > limit {
+            return Err(long());
+        }
+        if whole.is_empty() && pieces.is_empty() {
+            whole = data;
+        } else {
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+            }
+            pieces.extend_from_slice(&data);
+        }
+        if body.is_end_stream() {
+            break;
+        }
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
 }
 
 /// What is wrong with JSON, without repeating text that the caller sent: it may be a secret.

@@ -4,10 +4,12 @@
 //! may do what, and nothing here knows rows.
 
 mod dialect;
+mod entrance;
 mod extract;
 mod health;
 pub mod metrics;
 pub mod native;
+mod oauth;
 mod problem;
 mod record;
 mod wavefront;
@@ -26,6 +28,7 @@ use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use dialect::Dialect;
+pub use entrance::Entrance;
 use metrics::Metrics;
 pub use wavefront::upstream::{Sent, Upstream};
 
@@ -36,6 +39,8 @@ pub struct Wire {
     pub trusted_proxies: AddressRules,
     /// That header: `x-forwarded-for` or `forwarded`.
     pub forwarded_header: axum::http::HeaderName,
+    /// How clients reach this server, without a slash at the end: the issuer's name.
+    pub public_url: String,
     /// The largest body, in bytes.
     pub body_limit: usize,
     /// How long a request may take.
@@ -49,6 +54,7 @@ impl Default for Wire {
         Self {
             trusted_proxies: AddressRules::default(),
             forwarded_header: axum::http::HeaderName::from_static("x-forwarded-for"),
+            public_url: "http://localhost".to_owned(),
             body_limit: 1024 * 1024,
             timeout: Duration::from_secs(30),
             upstream: None,
@@ -80,8 +86,10 @@ impl FromRef<App> for Arc<Metrics> {
 pub(crate) type House = State<Arc<Ctx>>;
 
 /// Everything that is served.
-pub fn router(ctx: Arc<Ctx>, wire: Wire) -> Router {
-    Router::new().fallback_service(MapRequest::new(routes(ctx, wire), one_slash))
+pub fn entrance(ctx: Arc<Ctx>, wire: Wire) -> Entrance {
+    let app = App { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()) };
+    let router = Router::new().fallback_service(MapRequest::new(routes(app.clone()), one_slash));
+    Entrance::new(app, router)
 }
 
 /// Drops all but one of a path's leading slashes: clients of Wavefront whose configured address ends in one send two
@@ -105,11 +113,11 @@ fn one_slash(mut request: Request) -> Request {
 }
 
 /// A request passes the layers from the last to the first.
-fn routes(ctx: Arc<Ctx>, wire: Wire) -> Router {
-    let app = App { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()) };
+fn routes(app: App) -> Router {
     let limit = app.wire.body_limit;
     Router::new()
         .merge(native::router())
+        .merge(oauth::router())
         .merge(wavefront::router())
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))

@@ -1,11 +1,12 @@
 //! Metrics in the Prometheus text format. Labels hold route templates and closed sets of words, never what callers sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::IntoResponse;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
@@ -20,13 +21,41 @@ use tokenhouse_model::decide::Reason;
 
 use crate::App;
 
-/// Labels, as names and values.
+/// What is counted of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Labels(Vec<(&'static str, String)>);
+struct Request {
+    method: &'static str,
+    route: Cow<'static, str>,
+    status: u16,
+}
 
-impl EncodeLabelSet for Labels {
+impl EncodeLabelSet for Request {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>().as_slice().encode(encoder)
+        let status = self.status.to_string();
+        [("method", self.method), ("route", &self.route), ("status", &status)].as_slice().encode(encoder)
+    }
+}
+
+/// Where the time went.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Route(Cow<'static, str>);
+
+impl EncodeLabelSet for Route {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        [("route", self.0.as_ref())].as_slice().encode(encoder)
+    }
+}
+
+/// How a credential was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Decided {
+    surface: Surface,
+    outcome: &'static str,
+}
+
+impl EncodeLabelSet for Decided {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        [("surface", self.surface.as_str()), ("outcome", self.outcome)].as_slice().encode(encoder)
     }
 }
 
@@ -34,9 +63,9 @@ impl EncodeLabelSet for Labels {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Labels, Counter>,
-    seconds: Family<Labels, Histogram, fn() -> Histogram>,
-    verdicts: Family<Labels, Counter>,
+    requests: Family<Request, Counter>,
+    seconds: Family<Route, Histogram, fn() -> Histogram>,
+    verdicts: Family<Decided, Counter>,
     ready: Gauge,
     journal: Gauge,
     /// In the order of [`GAUGES`].
@@ -64,7 +93,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("tokenhouse");
         let requests = Family::default();
-        let seconds: Family<Labels, Histogram, fn() -> Histogram> = Family::new_with_constructor(histogram);
+        let seconds: Family<Route, Histogram, fn() -> Histogram> = Family::new_with_constructor(histogram);
         let (verdicts, ready, journal) = (Family::default(), Gauge::default(), Gauge::default());
         let gauges: [Gauge; GAUGES.len()] = Default::default();
         let counters: [Counter; verify::COUNTERS.len()] = Default::default();
@@ -82,16 +111,20 @@ impl Metrics {
         Self { registry, requests, seconds, verdicts, ready, journal, gauges, counters }
     }
 
-    pub(crate) fn served(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub(crate) fn served(&self, method: &Method, route: Cow<'static, str>, status: u16, took: Duration) {
         // Methods are free text on the wire.
-        let method = if matches!(method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") {
-            method
-        } else {
-            "other"
+        let method = match *method {
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            Method::HEAD => "HEAD",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
         };
-        let labels = vec![("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
-        self.requests.get_or_create(&Labels(labels)).inc();
-        self.seconds.get_or_create(&Labels(vec![("route", route.to_owned())])).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Request { method, route: route.clone(), status }).inc();
+        self.seconds.get_or_create(&Route(route)).observe(took.as_secs_f64());
     }
 
     pub(crate) fn refused(&self, surface: Surface, reason: Reason) {
@@ -99,8 +132,7 @@ impl Metrics {
     }
 
     pub(crate) fn verdict(&self, surface: Surface, outcome: &'static str) {
-        let labels = vec![("surface", surface.to_string()), ("outcome", outcome.to_owned())];
-        self.verdicts.get_or_create(&Labels(labels)).inc();
+        self.verdicts.get_or_create(&Decided { surface, outcome }).inc();
     }
 }
 

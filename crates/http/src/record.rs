@@ -1,17 +1,20 @@
 //! Around every request: its id, its caller's address, one log line, its metrics.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid, address, request_id};
 
 use crate::App;
-use crate::dialect::{Dialect, Refused};
+use crate::dialect::{Dialect, Refused, Reply, panicked};
 
 /// The header that carries the request id both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,48 +35,91 @@ impl Served {
     pub(crate) fn called_by(&self, account: Uuid, token: Uuid) {
         *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some((account, token));
     }
+
+    fn caller(&self) -> (Uuid, Uuid) {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default()
+    }
+}
+
+/// A request from its arrival until its answer leaves.
+struct Record {
+    begun: Instant,
+    served: Served,
+    method: Method,
+    route: Cow<'static, str>,
+    dialect: Dialect,
+}
+
+impl Record {
+    fn begin<B>(app: &App, request: &Request<B>, route: Cow<'static, str>) -> Self {
+        let begun = Instant::now();
+        let given = request.headers().get(&REQUEST_ID).and_then(|value| request_id::accept(value.as_bytes()));
+        let id = given.map_or_else(|| request_id::new(app.ctx.random()), str::to_owned);
+        let served = Served { id, address: caller_address(app, request), caller: Arc::default() };
+        Self { begun, served, method: request.method().clone(), route, dialect: Dialect::of(request.uri().path()) }
+    }
+
+    /// Puts a refusal into words, and notes what was answered. What happens very often is `quiet`: it stands in the
+    /// metrics, and in the log only if one asks for details.
+    fn end(self, app: &App, mut response: Response, quiet: bool) -> Response {
+        let Self { begun, served, method, route, dialect } = self;
+        let refused = response.extensions_mut().remove::<Refused>().map(|Refused(error)| error);
+        if let Some(error) = &refused {
+            response = dialect.tell(error, &served.id);
+        }
+        if let Ok(value) = HeaderValue::from_str(&served.id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let (status, took) = (response.status(), begun.elapsed());
+        app.metrics.served(&method, route.clone(), status.as_u16(), took);
+        macro_rules! line {
+            ($level:ident) => {
+                if tracing::enabled!(tracing::Level::$level) {
+                    let (account, token) = served.caller();
+                    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |error| why(error));
+                    let milliseconds = took.as_secs_f64() * 1000.0;
+                    let address = served.address.map(|address| address.to_string()).unwrap_or_default();
+                    tracing::event!(
+                        tracing::Level::$level, request_id = served.id, %method, %route, status = status.as_u16(),
+                        milliseconds, address, %account, %token, reason, cause, "request"
+                    );
+                }
+            };
+        }
+        match refused.as_ref().map(|error| error.kind()) {
+            Some(ErrorKind::Internal) => line!(ERROR),
+            Some(ErrorKind::Unavailable | ErrorKind::OutcomeUnknown) => line!(WARN),
+            None if quiet => line!(DEBUG),
+            _ => line!(INFO),
+        }
+        response
+    }
 }
 
 /// The outermost layer.
 pub(crate) async fn request(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let given = request.headers().get(&REQUEST_ID).and_then(|value| request_id::accept(value.as_bytes()));
-    let id = given.map_or_else(|| request_id::new(app.ctx.random()), str::to_owned);
-    let served = Served { id: id.clone(), address: caller_address(&app, &request), caller: Arc::default() };
-    request.extensions_mut().insert(served.clone());
-    let (method, dialect) = (request.method().clone(), Dialect::of(request.uri().path()));
     // The template, never the path: paths can hold secrets.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let record = Record::begin(&app, &request, Cow::Owned(route));
+    request.extensions_mut().insert(record.served.clone());
+    let response = next.run(request).await;
+    record.end(&app, response, false)
+}
 
-    let mut response = next.run(request).await;
-
-    let refused = response.extensions_mut().remove::<Refused>().map(|Refused(error)| error);
-    if let Some(error) = &refused {
-        response = dialect.tell(error, &id);
-    }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    let (status, took) = (response.status(), begun.elapsed());
-    app.metrics.served(method.as_str(), &route, status.as_u16(), took);
-    let (account, token) = served.caller.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
-    let (reason, cause) = refused.as_ref().map_or_else(Default::default, |error| why(error));
-    let milliseconds = took.as_secs_f64() * 1000.0;
-    let address = served.address.map(|address| address.to_string()).unwrap_or_default();
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                request_id = id, %method, route, status = status.as_u16(), milliseconds, address, %account, %token, reason,
-                cause, "request"
-            )
-        };
-    }
-    match refused.map(|error| error.kind()) {
-        Some(ErrorKind::Internal) => line!(error),
-        Some(ErrorKind::Unavailable | ErrorKind::OutcomeUnknown) => line!(warn),
-        _ => line!(info),
-    }
-    response
+/// The same around a question about a credential, which no layer stands before: its time limit, and what a panic is
+/// answered with, are seen to here.
+pub(crate) async fn question<F>(app: &App, request: Request, route: &'static str, answer: F) -> Response
+where
+    F: AsyncFnOnce(&App, &Served, Request) -> Reply<Response>,
+{
+    let record = Record::begin(app, &request, Cow::Borrowed(route));
+    let answered = AssertUnwindSafe(answer(app, &record.served, request)).catch_unwind();
+    let response = match tokio::time::timeout(app.wire.timeout, answered).await {
+        Ok(Ok(answered)) => answered.into_response(),
+        Ok(Err(panic)) => panicked(panic),
+        Err(_) => Refused::from(Error::unavailable("the question took too long to come")).into_response(),
+    };
+    record.end(app, response, true)
 }
 
 /// The refusal's full reason and its cause, which only the log gets to see.
@@ -94,7 +140,7 @@ fn why(error: &Error) -> (String, String) {
     (reason, cause)
 }
 
-fn caller_address(app: &App, request: &Request) -> Option<IpAddr> {
+fn caller_address<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
     let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
     let forwarded = request.headers().get_all(&app.wire.forwarded_header);
     let forwarded = forwarded.iter().map(|value| value.to_str().unwrap_or("unreadable"));

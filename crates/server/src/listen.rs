@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -25,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
+use tower::Service;
 
 use crate::config::Http;
 use crate::tls::{Certificate, TlsError};
@@ -55,6 +54,17 @@ pub struct Listener {
 struct Times {
     handshake: Duration,
     head: Duration,
+}
+
+/// What answers requests.
+pub trait Serve:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Serve for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
 }
 
 /// How serving ended.
@@ -99,7 +109,7 @@ impl Listener {
     /// Serves until `stop` comes; then takes no more connections, and lets requests in progress end within `drain`.
     ///
     /// Handlers find the peer as `ConnectInfo<SocketAddr>`; IPv4 peers of an IPv6 socket as IPv4.
-    pub async fn serve(self, router: Router, stop: impl Future<Output = ()>, drain: Duration) -> Stopped {
+    pub async fn serve<S: Serve>(self, service: S, stop: impl Future<Output = ()>, drain: Duration) -> Stopped {
         let follow = self.certificate.clone().map(|certificate| tokio::spawn(certificate.follow()));
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
@@ -114,7 +124,7 @@ impl Listener {
                 Ok((stream, peer)) => {
                     let connection = Connection {
                         peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
-                        router: router.clone(),
+                        service: service.clone(),
                         acceptor: self.acceptor.clone(),
                         times: self.times,
                         watcher: graceful.watcher(),
@@ -168,15 +178,15 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-struct Connection {
+struct Connection<S> {
     peer: SocketAddr,
-    router: Router,
+    service: S,
     acceptor: Option<TlsAcceptor>,
     times: Times,
     watcher: Watcher,
 }
 
-impl Connection {
+impl<S: Serve> Connection<S> {
     async fn run(self, stream: TcpStream) {
         // Answers are small and whole: waiting to fill a packet only costs time. A socket that can't is served as it is.
         _ = stream.set_nodelay(true);
@@ -191,14 +201,13 @@ impl Connection {
     }
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { peer, router, times, watcher, .. } = self;
+        let Self { peer, service, times, watcher, .. } = self;
         let asked = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&asked);
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let asking = service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
-            let answer = router.clone().call(request.map(Body::new));
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+            service.clone().call(request)
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(times.head);
@@ -208,7 +217,7 @@ impl Connection {
             .keep_alive_interval(PING.0)
             .keep_alive_timeout(PING.1)
             .max_concurrent_streams(STREAMS);
-        let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), asking).into_owned());
         let mut served = pin!(served);
         // The builder has no time limit of its own for finding out which HTTP is spoken, nor for a first HTTP/2 request.
         let ended = tokio::select! {

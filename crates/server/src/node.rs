@@ -1,5 +1,6 @@
 //! One node: its settings turned into an open store and a context, and what it tends beside the requests.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,7 +174,7 @@ pub async fn is_whole(ctx: &Ctx) -> Result<bool, Failure> {
 }
 
 /// How requests are read, by the settings.
-fn wire(config: &Config) -> Result<Wire, Failure> {
+fn wire(config: &Config, listened: SocketAddr) -> Result<Wire, Failure> {
     let trusted: Vec<String> = config.http.trusted_proxies.iter().map(ToString::to_string).collect();
     Ok(Wire {
         trusted_proxies: AddressRules::parse(trusted.iter().map(String::as_str))?,
@@ -181,6 +182,7 @@ fn wire(config: &Config) -> Result<Wire, Failure> {
             ForwardedHeader::XForwardedFor => "x-forwarded-for",
             ForwardedHeader::Forwarded => "forwarded",
         }),
+        public_url: config.http.base_url(listened),
         body_limit: config.http.body_limit,
         timeout: Duration::from_secs(config.http.request_timeout_seconds),
         upstream: Upstream::of(&config.wavefront)?.map(|upstream| Arc::new(upstream) as _),
@@ -197,14 +199,14 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result
     // From here on others wait for this node, until it leaves.
     groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
-    let router = tokenhouse_http::router(ctx.clone(), wire(config)?);
+    let entrance = tokenhouse_http::entrance(ctx.clone(), wire(config, address)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
     let working = tokio::spawn(work(ctx.clone()));
     if let Err(error) = tokens::wipe_left(&ctx).await {
         tracing::warn!(%error, "sealed secrets that nobody keeps any more could not be wiped");
     }
     tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");
-    let stopped = listener.serve(router, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
+    let stopped = listener.serve(entrance, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
     tending.abort();
     working.abort();
     housekeeping::close(&ctx).await;

@@ -10,9 +10,11 @@ pub(crate) mod sealed;
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
+use tokenhouse_model::credential::Presented;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Event, EventKind, Removal};
 use tokenhouse_model::moves::{self, Move};
+use tokenhouse_model::secret::{Digest, Shape};
 use tokenhouse_model::{
     Done, Error, Millis, NEVER, PermissionSet, Policy, Result, Scopes, Token, TokenKind, TokenState, Uuid, grant, name,
 };
@@ -83,6 +85,20 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<TokenView> {
 /// `not_found`.
 pub fn find(caller: &Caller, text: &str) -> Result<Uuid> {
     if text == "self" { Ok(caller.token().id) } else { tokenhouse_model::id::parse("token", text) }
+}
+
+/// The token of the caller's org that a secret proves; `None` where it proves none, or not any more.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn proven(ctx: &Ctx, caller: &Caller, presented: &Presented) -> Result<Option<Uuid>> {
+    if Shape::of(presented.bytes()).is_err() {
+        return Ok(None);
+    }
+    let mut reader = ctx.store.read().await?;
+    let secret = tokens::secret(&mut reader.conn(), &Digest::of(presented.bytes())).await?;
+    let good = secret.filter(|secret| secret.org_id == caller.org().id && secret.good_until > ctx.now());
+    Ok(good.map(|secret| secret.token_id))
 }
 
 /// A token as it is now, for the answer to whoever just changed it: that he may was decided with the change.

@@ -280,6 +280,21 @@ pub struct AtLeast {
     pub revision: i64,
 }
 
+impl AtLeast {
+    /// What a question says of a receipt.
+    ///
+    /// # Errors
+    /// `invalid_field` for a negative revision, and for an epoch alone.
+    pub fn of(revision: Option<i64>, epoch: Option<i64>) -> Result<Option<Self>> {
+        match (revision, epoch) {
+            (Some(revision), _) if revision < 0 => Err(Error::invalid("at_least", "must not be negative")),
+            (Some(revision), epoch) => Ok(Some(Self { epoch, revision })),
+            (None, Some(_)) => Err(Error::invalid("epoch", "goes with at_least only")),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// Verifies somebody else's credential for an API server, which is told why it is refused. Another org's credential is
 /// as good as unknown.
 ///
@@ -334,6 +349,11 @@ async fn reach(ctx: &Ctx, at_least: AtLeast) -> Result<()> {
 /// The revision up to which this node's answers are true.
 pub fn applied(ctx: &Ctx) -> i64 {
     ctx.truth.board.applied()
+}
+
+/// Epoch and revision up to which this node's answers are true; `None` before it is registered.
+pub fn position(ctx: &Ctx) -> Option<(i64, i64)> {
+    ctx.truth.position().map(|position| (position.epoch, position.revision))
 }
 
 /// How full the memory is.

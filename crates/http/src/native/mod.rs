@@ -28,6 +28,7 @@ use crate::App;
 use crate::dialect::shown;
 use crate::extract::{As, NativeDoor};
 use shapes::{Changed, List, Where};
+pub(crate) use verify::{VERIFY, ask};
 
 /// A caller of the native API.
 pub(crate) type Native = As<NativeDoor>;

@@ -1,18 +1,19 @@
 //! `/v1/verify`
 
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::verify::{self, Asker, AtLeast, Question, Verdict};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
 
+use super::found;
 use super::shapes::{somebody, time};
-use super::{Answer, Native, found};
-use crate::House;
+use crate::App;
 use crate::dialect::Reply;
-use crate::extract::{As, Body};
-use crate::metrics::Metrics;
+use crate::extract::{Body, NativeDoor, Unknown, caller, counted};
+use crate::record::Served;
 
 /// A question about somebody's credential.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -78,45 +79,52 @@ impl VerifyRequest {
         if let Some(permission) = &self.permission {
             tokenhouse_model::permission::check(permission)?;
         }
-        let at_least = match (self.at_least, self.epoch) {
-            (Some(revision), _) if revision < 0 => return Err(Error::invalid("at_least", "must not be negative")),
-            (Some(revision), epoch) => Some(AtLeast { epoch, revision }),
-            (None, Some(_)) => return Err(Error::invalid("epoch", "goes with at_least only")),
-            (None, None) => None,
-        };
+        let at_least = AtLeast::of(self.at_least, self.epoch)?;
         Ok(Question { presented, surface, address, permission: self.permission.as_deref(), at_least })
     }
 }
 
+/// Its path.
+pub(crate) const VERIFY: &str = "/v1/verify";
+
 /// Tells whether a credential is good for this, right now, and whose it is. Another org's is as good as unknown.
 #[utoipa::path(post, path = "/v1/verify", tag = "verify", request_body = VerifyRequest, responses((status = 200, description = "The verdict", body = VerifyAnswer)))]
-pub(super) async fn verify(
-    State(ctx): House,
-    State(metrics): State<std::sync::Arc<Metrics>>,
-    As(caller, _): Native,
-    Body(request): Body<VerifyRequest>,
-) -> Reply<Answer<VerifyAnswer>> {
-    let asker = Asker::of(&caller)?;
+pub(super) async fn verify(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
+    ask(&app, &served, request).await
+}
+
+/// The same without anything in front of it.
+pub(crate) async fn ask(app: &App, served: &Served, request: Request) -> Reply<Response> {
+    let (parts, body) = request.into_parts();
+    let caller = caller::<NativeDoor>(&parts, app, Some(served)).await;
+    let asker = Asker::of(&caller.map_err(|error| counted(app, Surface::Native, error))?)?;
+    let Body(request) = Body::<VerifyRequest>::from_request(Request::from_parts(parts, body), app).await?;
     let presented = Presented::new(request.token.expose().as_bytes());
     let question = request.question(&presented)?;
-    let verdict = verify::ask(&ctx, asker, &question).await?;
-    metrics.verdict(question.surface, verdict.outcome());
-    Ok(found(match verdict {
-        Verdict::Refused(refused) => {
-            VerifyAnswer { reason: Some(refused.reason.as_str()), stale_ms: refused.stale, ..VerifyAnswer::default() }
+    let verdict = verify::ask(&app.ctx, asker, &question).await?;
+    app.metrics.verdict(question.surface, verdict.outcome());
+    Ok(found(VerifyAnswer::from(verdict)).into_response())
+}
+
+impl From<Verdict> for VerifyAnswer {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Refused(refused) => {
+                Self { reason: Some(refused.reason.as_str()), stale_ms: refused.stale, ..Self::default() }
+            }
+            Verdict::Good(good) => Self {
+                active: true,
+                reason: None,
+                org_id: Some(good.org().id),
+                account_id: somebody(good.token().owner_id),
+                identifier: good.account().map(|account| account.identifier.clone()),
+                token_id: Some(good.token().id),
+                kind: Some(good.token().kind.as_str()),
+                name: Some(good.token().name.clone()),
+                permissions: Some(good.effective.names()),
+                expires_at: time(good.ends_at),
+                stale_ms: good.stale,
+            },
         }
-        Verdict::Good(good) => VerifyAnswer {
-            active: true,
-            reason: None,
-            org_id: Some(good.org().id),
-            account_id: somebody(good.token().owner_id),
-            identifier: good.account().map(|account| account.identifier.clone()),
-            token_id: Some(good.token().id),
-            kind: Some(good.token().kind.as_str()),
-            name: Some(good.token().name.clone()),
-            permissions: Some(good.effective.names()),
-            expires_at: time(good.ends_at),
-            stale_ms: good.stale,
-        },
-    }))
+    }
 }

@@ -1,12 +1,12 @@
 //! How Wavefront says things: the envelope of every answer (wavefront.md 1.2, 1.3).
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokenhouse_model::{Confirmed, Done, Error, ErrorKind, Permission, Receipt, Refusal};
+use tokenhouse_model::{Done, Error, ErrorKind, Permission, Refusal};
 
-use crate::dialect::refusal_headers;
+use crate::dialect::{RECEIPT, receipt, refusal_headers};
 
 /// What every answer begins with.
 #[derive(Clone, Debug, Serialize)]
@@ -60,20 +60,6 @@ impl<T: Serialize> IntoResponse for Answer<T> {
         }
         response
     }
-}
-
-/// The header that tells a change's receipt: the bodies of this dialect have no place for it.
-const RECEIPT: HeaderName = HeaderName::from_static("x-tokenhouse-receipt");
-
-/// A receipt as a header's value.
-fn receipt<T>(done: &Done<T>) -> String {
-    let Receipt { epoch, revision, journaled } = done.receipt;
-    let confirmed = match &done.confirmed {
-        Confirmed::NotAsked => "",
-        Confirmed::Unknown => "; confirmed=unknown",
-        Confirmed::Yes(_) => "; confirmed=yes",
-    };
-    format!("epoch={epoch}; revision={revision}; journaled={journaled}{confirmed}")
 }
 
 /// What was read, wrapped.

@@ -1,5 +1,6 @@
 use std::io::Write as _;
 
+use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,0 +1,31 @@
+//! OAuth 2: introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414), challenges (RFC 6750).
+//!
+//! Who calls proves himself with a token of his, as a bearer or as the secret of a client (RFC 6749 2.3.1).
+
+mod client;
+mod form;
+mod introspect;
+mod metadata;
+mod revoke;
+mod words;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::App;
+
+pub(crate) use introspect::introspect;
+pub(crate) use words::tell;
+
+/// Where introspection is answered.
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+/// Where revocation is.
+const REVOKE: &str = "/oauth2/revoke";
+
+/// Its routes.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", get(metadata::show))
+        .route(INTROSPECT, post(introspect::routed))
+        .route(REVOKE, post(revoke::revoke))
+}
