@@ -8,4 +8,5 @@ mod oauth;
 mod people;
 mod store;
 mod trouble;
+mod verifier;
 mod wavefront;

@@ -134,7 +134,10 @@ async fn next_open(ctx: &Ctx, kind: JobKind, mut after: Uuid) -> Result<Option<U
 }
 
 /// Takes a job that somebody asked for, if no other node has it.
-async fn take_open(ctx: &Arc<Ctx>, id: Uuid) -> Result<Option<Lease>> {
+///
+/// # Errors
+/// `unavailable`; `unlawful_state` where the time jumped.
+pub async fn take_open(ctx: &Arc<Ctx>, id: Uuid) -> Result<Option<Lease>> {
     let now = steady(ctx)?;
     let job = jobs::by_id(&mut ctx.store.read().await?.conn(), id).await?;
     if let Some(doubt) = job.and_then(|job| job.doubt(now)) {

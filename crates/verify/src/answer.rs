@@ -59,11 +59,13 @@ pub fn read(bytes: &[u8]) -> Option<Answer> {
     };
     let stale = Duration::from_millis(raw.stale_ms.unwrap_or(0));
     let verdict = if raw.active {
+        let token = raw.jti?;
         Ok(Verified::new(Facts {
-            account: raw.client_id,
+            // A token of the org itself has no account: there its own id stands.
+            account: raw.client_id.filter(|id| *id != token),
             identifier: raw.username,
             org: raw.org_id?,
-            token: raw.jti?,
+            token,
             kind: raw.kind?,
             name: raw.name.unwrap_or_default(),
             permissions: raw

@@ -1,4 +1,5 @@
 mod accounts;
+mod bulk;
 mod groups;
 mod health;
 mod input;

@@ -314,16 +314,16 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     let asked = Job::asked(JobKind::RevokeTokens, n(60), ORG, task, 1, 9);
     jobs::add(conn, &asked).await?;
     same!(jobs::list_of_org(conn, ORG, Uuid::nil(), 10), [&asked]);
-    same!(jobs::list_of_org(conn, n(99), Uuid::nil(), 10).len(), 0);
+    same!(jobs::list_of_org(conn, n(99), Uuid::nil(), 10), [] as [Job; 0]);
     same!(jobs::open(conn, JobKind::RevokeTokens, Uuid::nil(), 10), [&asked]);
-    same!(jobs::open(conn, JobKind::RevokeTokens, asked.id, 10).len(), 0);
+    same!(jobs::open(conn, JobKind::RevokeTokens, asked.id, 10), [] as [Job; 0]);
     same!(jobs::count_open(conn, ORG), 1);
     jobs::update(conn, &asked.finish(JobState::Done, None, 2), 0).await?;
     same!(jobs::count_open(conn, ORG), 0);
     same!(jobs::count_ended(conn, 3, 10), 1);
     same!(jobs::forget(conn, 2, 10), 0);
     same!(jobs::forget(conn, 3, 10), 1);
-    same!(jobs::list_of_org(conn, ORG, Uuid::nil(), 10).len(), 0);
+    same!(jobs::list_of_org(conn, ORG, Uuid::nil(), 10), [] as [Job; 0]);
     Ok(())
 }
 

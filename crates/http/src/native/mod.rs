@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bulk;
+mod export;
 mod groups;
 mod jobs;
 mod ledger;
@@ -43,6 +44,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(orgs::suspend))
         .routes(routes!(orgs::resume))
         .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(export::accounts))
         .routes(routes!(accounts::get, accounts::describe, accounts::delete))
         .routes(routes!(accounts::activate))
         .routes(routes!(accounts::deactivate))
@@ -60,6 +62,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(roles::get, roles::update, roles::delete))
         .routes(routes!(policy::get, policy::set))
         .routes(routes!(tokens::list, tokens::issue))
+        .routes(routes!(export::tokens))
         .routes(routes!(tokens::get, tokens::update))
         .routes(routes!(tokens::deactivate))
         .routes(routes!(tokens::reactivate))
@@ -69,6 +72,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(bulk::revoke))
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
+        .routes(routes!(export::ledger))
         .routes(routes!(nodes::list, nodes::set))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))

@@ -22,7 +22,7 @@ fn a_reason_that_is_no_word_is_not_repeated() {
 
 #[test]
 fn a_token_of_the_org_has_no_account_and_a_scope_may_be_empty() {
-    let answer = good_but(json!({"client_id": null, "username": null, "scope": "", "name": null}));
+    let answer = good_but(json!({"client_id": "token", "username": null, "scope": "", "name": null}));
     let who = read(answer.to_string().as_bytes()).unwrap().verdict.unwrap();
     assert_eq!((who.account.clone(), who.permissions.len(), who.name.as_str()), (None, 0, ""));
 }
