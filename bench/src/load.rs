@@ -1,7 +1,7 @@
 //! A million tokens, as the program would have written them over three years.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +10,8 @@ use tokenhouse_authority::orgs::NewOrg;
 use tokenhouse_authority::{Caller, Ctx, Settings as Verify, install, pulse, verify};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::env::{Clock, Random};
-use tokenhouse_model::{NEVER, Surface};
+use tokenhouse_model::secret::{Form, make};
+use tokenhouse_model::{NEVER, Surface, TokenKind};
 use tokenhouse_store::{Checkpoints, Location, MasterKey, Settings, Store};
 
 /// As many accounts own the tokens.
@@ -47,6 +48,12 @@ const TEAMS: [&str; 12] =
 
 /// A house full of tokens.
 pub struct Loaded {
+    /// Its database.
+    pub url: String,
+    /// The folder of key and journal.
+    pub home: PathBuf,
+    /// The administrator's token.
+    pub token: String,
     pub ctx: Arc<Ctx>,
     pub caller: Caller,
     pub took: String,
@@ -127,7 +134,8 @@ impl Loaded {
         let caller = verify::caller(&ctx, &presented, Surface::Native, None, "bench").await.expect("the administrator");
         let took =
             if made { "made before".to_owned() } else { format!("made in {:.0} s", begun.elapsed().as_secs_f64()) };
-        Self { ctx, caller, took, tokens: count }
+        let token = String::from_utf8(token).expect("text");
+        Self { url, home, token, ctx, caller, took, tokens: count }
     }
 
     pub async fn close(self) {
@@ -267,4 +275,30 @@ fn bar(what: &str, done: usize, all: usize, begun: Instant) {
     let left = spent / done as f64 * (all - done) as f64;
     eprint!("\r{what:<11} [{:<40}] {done:>8} of {all}, {left:>4.0} s left ", "#".repeat(filled));
     let _ = std::io::stderr().flush();
+}
+
+/// Gives so many of the living tokens secrets that are known here, the same in every run: in the form of the house's own.
+/// As many as there are, if there are fewer.
+pub async fn in_use(url: &str, count: usize, of: usize) -> Vec<String> {
+    let random = Random::fixed(7);
+    let mut conn = SqliteConnection::connect(url).await.expect("the file");
+    // Evenly from old to young; a little more than wanted, because some are revoked or their owners switched off.
+    let every = (of * 9 / 10 / count).max(1);
+    let living = "SELECT t.id FROM token t JOIN account a ON a.id = t.owner_id
+        WHERE t.state = 'active' AND a.state = 'active' AND t.name <> 'first token'
+        AND CAST(substr(t.short_id, 2) AS INTEGER) % $1 = 0 ORDER BY t.id LIMIT $2";
+    let limit = i64::try_from(count).expect("a limit");
+    let every = i64::try_from(every).expect("a step");
+    let ids: Vec<(Vec<u8>,)> =
+        sqlx::query_as(living).bind(every).bind(limit).fetch_all(&mut conn).await.expect("tokens");
+    let secrets: Vec<_> = ids.iter().map(|_| make(Form::House, TokenKind::Service, &random)).collect();
+    conn.execute("PRAGMA synchronous = OFF").await.expect("a setting");
+    conn.execute("BEGIN").await.expect("a transaction");
+    for ((id,), secret) in ids.iter().zip(&secrets) {
+        let set = sqlx::query("UPDATE secret SET digest = $2 WHERE token_id = $1");
+        set.bind(id).bind(secret.digest().0.to_vec()).execute(&mut conn).await.expect("a secret");
+    }
+    conn.execute("COMMIT").await.expect("a commit");
+    conn.close().await.expect("an end");
+    secrets.iter().map(|secret| secret.expose().to_owned()).collect()
 }

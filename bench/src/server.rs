@@ -18,6 +18,19 @@ pub async fn fresh_database(server: &str) -> String {
     format!("{base}/{name}")
 }
 
+/// An address that is free at the moment.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").to_string()
+}
+
+/// A command, on this core alone if one is named.
+pub fn on_core(program: &Path, core: Option<usize>) -> Command {
+    let Some(core) = core else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(core.to_string()).arg(program);
+    command
+}
+
 /// A running server.
 pub struct Server {
     pub url: String,
@@ -31,16 +44,20 @@ pub struct Server {
 impl Server {
     /// Makes an installation and serves it.
     pub async fn start(program: &Path, database: &str, data: &Path) -> Self {
-        let data = data.to_str().expect("a path");
+        let folder = data.to_str().expect("a path");
         let init =
-            ["init", "--database", database, "--data", data, "--org", "bench", "--admin", "a@bench.test", "--json"];
+            ["init", "--database", database, "--data", folder, "--org", "bench", "--admin", "a@bench.test", "--json"];
         let made = Command::new(program).args(init).output().await.expect("init");
         let made: Value = serde_json::from_slice(&made.stdout).expect("one JSON object");
         let token = made["token"].as_str().expect("a token").to_owned();
-        let listen =
-            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").to_string();
+        Self::serve(program, database, data, token, None).await
+    }
+
+    /// Serves an installation that is there; on one core alone if it is named.
+    pub async fn serve(program: &Path, database: &str, data: &Path, token: String, core: Option<usize>) -> Self {
+        let (listen, data) = (free_address(), data.to_str().expect("a path"));
         let begun = Instant::now();
-        let process = Command::new(program)
+        let process = on_core(program, core)
             .args(["serve", "--database", database, "--data", data, "--listen", &listen])
             .env("TOKENHOUSE__LOG__LEVEL", "warn")
             .stderr(Stdio::inherit())
@@ -63,6 +80,13 @@ impl Server {
         let answer = request.send().await.expect("an answer");
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.expect("JSON")
+    }
+
+    /// The same without a body.
+    pub async fn put(&self, path: &str) {
+        let request = self.client.put(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&json!({}));
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
     }
 
     /// Lets one account have as many tokens as the measurement makes.
@@ -88,8 +112,13 @@ impl Server {
     }
 
     /// Stops it as an operator would.
-    pub async fn stop(mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
+    pub async fn stop(self) {
+        self.end("-TERM").await;
+    }
+
+    /// Ends it with a signal.
+    pub async fn end(mut self, signal: &str) {
+        let _ = Command::new("kill").args([signal, &self.id().to_string()]).status().await;
         let _ = self.process.wait().await;
     }
 }

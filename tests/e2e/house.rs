@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 pub use answer::Answer;
 pub use database::{Backend, Database, server as postgres};
-pub use leaks::logs;
+pub use leaks::{log_lines, logs};
 pub use program::{Copy, Program, Ran, binary};
 
 /// Runs a test on SQLite and, where `TOKENHOUSE_TEST_POSTGRES` names a server, on PostgreSQL. When it is over, logs,
@@ -80,8 +80,9 @@ pub struct House {
     pub folder: tempfile::TempDir,
     /// For what HTTP does not show.
     pub ctx: Arc<Ctx>,
+    /// How it reads requests.
+    pub wire: Wire,
     client: reqwest::Client,
-    wire: Wire,
     serving: JoinHandle<()>,
     secrets: Arc<Mutex<Vec<String>>>,
 }

@@ -35,6 +35,11 @@ pub fn logs() {
     });
 }
 
+/// What was logged so far, by all tests of this process.
+pub fn log_lines() -> String {
+    String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
+}
+
 /// Searches logs, database and folder for each secret, as it is and in hexadecimal.
 pub(crate) async fn search(secrets: &[String], database: &Database, folder: &Path) {
     let log = LOG.lock().unwrap().clone();

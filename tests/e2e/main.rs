@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod gate;
 mod life;
 mod native;
 mod oauth;

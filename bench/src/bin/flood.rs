@@ -7,19 +7,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "what loads the server has threads of its own, which may sleep")]
 
-#[path = "../line.rs"]
-mod line;
-#[path = "../server.rs"]
-mod server;
-
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use line::{Line, Request};
 use serde_json::json;
-use server::Server;
+use tokenhouse_bench::line::{Line, Request};
+use tokenhouse_bench::server::{self, Server};
 use tokenhouse_model::TokenKind;
 use tokenhouse_model::env::Random;
 use tokenhouse_model::secret::{Form, make};

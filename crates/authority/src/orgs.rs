@@ -216,6 +216,21 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Org> {
     orgs::by_id(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("org"))
 }
 
+/// The org of this id or name, for whoever runs this program; `None` if there is none.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn named(ctx: &Ctx, text: &str) -> Result<Option<Org>> {
+    let mut reader = ctx.store.read().await?;
+    if let Ok(id) = Uuid::try_parse(text)
+        && let Some(org) = orgs::by_id(&mut reader.conn(), id).await?
+    {
+        return Ok(Some(org));
+    }
+    let Some(folded) = name::findable(text, name::NAME) else { return Ok(None) };
+    orgs::by_name(&mut reader.conn(), &folded).await
+}
+
 /// Renames an org.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use axum::http::{Method, Request};
 use axum::response::Response;
 use tower::Service;
 
-use crate::{App, native, oauth, record};
+use crate::{App, gate, native, oauth, record};
 
 /// Everything that is served. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -35,13 +35,37 @@ impl Entrance {
     {
         let request = request.map(Body::new);
         let app = &self.app;
-        match (request.method(), request.uri().path()) {
-            (&Method::POST, oauth::INTROSPECT) => {
+        match question(request.method(), request.uri().path()) {
+            Some(Question::Gate(route)) => record::question(app, request, route, gate::answer).await,
+            // A private listener has the gate and nothing else.
+            Some(Question::Introspection) if app.listener.is_none() => {
                 record::question(app, request, oauth::INTROSPECT, oauth::introspect).await
             }
-            (&Method::POST, native::VERIFY) => record::question(app, request, native::VERIFY, native::ask).await,
+            Some(Question::Verify) if app.listener.is_none() => {
+                record::question(app, request, native::VERIFY, native::ask).await
+            }
             _ => self.router.clone().call(request).await.unwrap_or_else(|never| match never {}),
         }
+    }
+}
+
+/// A question about a credential, by the way in which it comes.
+enum Question {
+    Introspection,
+    Verify,
+    /// A gateway's, with its route.
+    Gate(&'static str),
+}
+
+fn question(method: &Method, path: &str) -> Option<Question> {
+    match path {
+        oauth::INTROSPECT if method == Method::POST => Some(Question::Introspection),
+        native::VERIFY if method == Method::POST => Some(Question::Verify),
+        gate::GATE => Some(Question::Gate(gate::GATE)),
+        _ if path.strip_prefix(gate::ENVOY).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+            Some(Question::Gate(gate::ENVOY))
+        }
+        _ => None,
     }
 }
 

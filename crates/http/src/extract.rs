@@ -43,7 +43,7 @@ impl Door for NativeDoor {
 pub(crate) struct As<D>(pub(crate) Caller, pub(crate) PhantomData<D>);
 
 /// The header that carries a bare credential (wavefront.md 2).
-const X_AUTH_TOKEN: header::HeaderName = header::HeaderName::from_static("x-auth-token");
+pub(crate) const X_AUTH_TOKEN: header::HeaderName = header::HeaderName::from_static("x-auth-token");
 
 impl<D: Door> FromRequestParts<App> for As<D> {
     type Rejection = Refused;

@@ -6,6 +6,7 @@
 mod dialect;
 mod entrance;
 mod extract;
+mod gate;
 mod health;
 pub mod metrics;
 pub mod native;
@@ -24,7 +25,10 @@ use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokenhouse_authority::Ctx;
+use tokenhouse_authority::verify::Asker;
+use tokenhouse_model::Uuid;
 use tokenhouse_model::address::AddressRules;
+use tokenhouse_model::gate::Rules;
 use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -46,6 +50,8 @@ pub struct Wire {
     pub body_limit: usize,
     /// How long a request may take.
     pub timeout: Duration,
+    /// What requests of end clients need, where that is told by a file; else gateways tell it themselves.
+    pub gate_rules: Option<Arc<Rules>>,
     /// The service behind us, to which data is passed on; `None` where there is none.
     pub upstream: Option<Arc<dyn Upstream>>,
 }
@@ -58,6 +64,7 @@ impl Default for Wire {
             public_url: "http://localhost".to_owned(),
             body_limit: 1024 * 1024,
             timeout: Duration::from_secs(30),
+            gate_rules: None,
             upstream: None,
         }
     }
@@ -69,6 +76,14 @@ pub(crate) struct App {
     pub(crate) ctx: Arc<Ctx>,
     pub(crate) wire: Arc<Wire>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Who asks the gate, where that is whoever reaches this listener.
+    pub(crate) listener: Option<Asker>,
+}
+
+impl App {
+    fn new(ctx: Arc<Ctx>, wire: Wire) -> Self {
+        Self { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()), listener: None }
+    }
 }
 
 impl FromRef<App> for Arc<Ctx> {
@@ -88,7 +103,19 @@ pub(crate) type House = State<Arc<Ctx>>;
 
 /// Everything that is served.
 pub fn entrance(ctx: Arc<Ctx>, wire: Wire) -> Entrance {
-    let app = App { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()) };
+    public(App::new(ctx, wire))
+}
+
+/// Everything that is served, and what a private listener serves besides: the gate and nothing else, for the gateways of
+/// one org.
+pub fn with_gate(ctx: Arc<Ctx>, wire: Wire, org: Uuid) -> (Entrance, Entrance) {
+    let app = App::new(ctx, wire);
+    let private = App { listener: Some(Asker::listener(org)), ..app.clone() };
+    let gate = Entrance::new(private.clone(), layered(gate::router(), private));
+    (public(app), gate)
+}
+
+fn public(app: App) -> Entrance {
     let router = Router::new().fallback_service(MapRequest::new(routes(app.clone()), one_slash));
     Entrance::new(app, router)
 }
@@ -113,16 +140,22 @@ fn one_slash(mut request: Request) -> Request {
     request
 }
 
-/// A request passes the layers from the last to the first.
 fn routes(app: App) -> Router {
-    let limit = app.wire.body_limit;
-    Router::new()
+    let routes = Router::new()
         .merge(native::router())
         .merge(oauth::router())
         .merge(wavefront::router())
+        .merge(gate::router())
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))
-        .route("/metrics", get(metrics::show))
+        .route("/metrics", get(metrics::show));
+    layered(routes, app)
+}
+
+/// A request passes the layers from the last to the first.
+fn layered(routes: Router<App>, app: App) -> Router {
+    let limit = app.wire.body_limit;
+    routes
         .fallback(dialect::no_such_path)
         .method_not_allowed_fallback(dialect::method_not_allowed)
         .layer(CatchPanicLayer::custom(dialect::panicked))

@@ -142,9 +142,36 @@ pub fn of_caller<'a>(
     trusted: &AddressRules,
 ) -> Option<IpAddr> {
     let peer = peer.to_canonical();
-    if trusted.anywhere() || !trusted.allow(peer) {
-        return Some(peer);
+    // Only trusted hops, or no header at all: the farthest of them is the caller itself.
+    if believed(peer, trusted) { farthest_hop(peer, forwarded, trusted) } else { Some(peer) }
+}
+
+/// The address of the end client of a gateway that asks about its request: what trusted proxies say of it, the gateway
+/// being one of them. `None` where they say nothing, or the gateway is none: its own address is not the end client's.
+pub fn of_end_client<'a>(
+    peer: IpAddr,
+    forwarded: impl IntoIterator<Item = &'a str>,
+    trusted: &AddressRules,
+) -> Option<IpAddr> {
+    let peer = peer.to_canonical();
+    let mut forwarded = forwarded.into_iter().peekable();
+    if !believed(peer, trusted) || forwarded.peek().is_none() {
+        return None;
     }
+    farthest_hop(peer, forwarded, trusted)
+}
+
+/// Whether a peer is one of these proxies.
+fn believed(peer: IpAddr, trusted: &AddressRules) -> bool {
+    !trusted.anywhere() && trusted.allow(peer)
+}
+
+/// The right-most address that is no trusted proxy, else the left-most of all.
+fn farthest_hop<'a>(
+    peer: IpAddr,
+    forwarded: impl IntoIterator<Item = &'a str>,
+    trusted: &AddressRules,
+) -> Option<IpAddr> {
     let values: Vec<&str> = forwarded.into_iter().collect();
     let mut farthest = peer;
     for (number, hop) in values.iter().rev().flat_map(|value| value.rsplit(',')).enumerate() {
@@ -156,7 +183,6 @@ pub fn of_caller<'a>(
             return None;
         }
     }
-    // Only trusted hops, or no header at all: the farthest of them is the caller itself.
     Some(farthest)
 }
 

@@ -9,7 +9,7 @@ use crate::permission::PermissionSet;
 use crate::policy::Policy;
 use crate::reach::Surface;
 use crate::secret::Secret;
-use crate::token::{Token, TokenState};
+use crate::token::{Kinds, Token, TokenState};
 use crate::{Millis, Uuid};
 
 words! {
@@ -48,6 +48,8 @@ words! {
         Address = "address",
         /// It works only from certain addresses, and this one is not known.
         AddressUnknown = "address_unknown",
+        /// A token of another kind was asked for.
+        OtherKind = "other_kind",
         /// The permission that was asked for is missing.
         PermissionMissing = "permission_missing",
     }
@@ -64,12 +66,14 @@ pub struct Ask<'a> {
     pub org: Option<Uuid>,
     /// The permission that it must carry, where one is asked for.
     pub permission: Option<&'a str>,
+    /// The kinds of which its token must be.
+    pub kinds: Kinds,
 }
 
 impl Ask<'_> {
     /// Any good credential on this surface.
     pub fn on(surface: Surface, address: Option<IpAddr>) -> Self {
-        Self { surface, address, org: None, permission: None }
+        Self { surface, address, org: None, permission: None, kinds: Kinds::ANY }
     }
 }
 
@@ -140,6 +144,9 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
         None if !token.addresses.anywhere() => return Err(Reason::AddressUnknown),
         Some(address) if !token.addresses.allow(address) => return Err(Reason::Address),
         _ => {}
+    }
+    if !ask.kinds.has(token.kind) {
+        return Err(Reason::OtherKind);
     }
     let effective = token.scopes.of(held);
     if ask.permission.is_some_and(|permission| !effective.contains(permission)) {

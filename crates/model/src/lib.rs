@@ -15,6 +15,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 pub mod follow;
+pub mod gate;
 pub mod grant;
 pub mod group;
 pub mod hex;
@@ -48,7 +49,7 @@ pub use reach::{Reach, Surface};
 pub use receipt::{Confirmation, Confirmed, Done, Receipt, Witness};
 pub use role::{Assignment, Role};
 pub use secret::{Secret, SecretText};
-pub use token::{Scopes, Token, TokenKind, TokenState};
+pub use token::{Kinds, Scopes, Token, TokenKind, TokenState};
 
 pub use uuid::Uuid;
 

@@ -53,6 +53,34 @@ impl TokenKind {
     }
 }
 
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// Every kind.
+    pub const ANY: Self = Self(u8::MAX);
+
+    /// No kind yet, to be added to.
+    pub const NONE: Self = Self(0);
+
+    /// This set and one more kind.
+    #[must_use]
+    pub const fn and(self, kind: TokenKind) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
+    /// Whether it holds this kind.
+    pub const fn has(self, kind: TokenKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Whether all of the other is in this one.
+    pub const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+}
+
 words! {
     /// The stored state. Expiry and idleness are computed, never stored.
     pub enum TokenState ("state") {

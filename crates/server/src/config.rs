@@ -36,6 +36,8 @@ pub struct Config {
     pub verify: Verify,
     /// How requests come in.
     pub http: Http,
+    /// What gateways ask.
+    pub gate: Gate,
     /// The service that data is passed on to.
     pub wavefront: Wavefront,
     /// The master key.
@@ -147,6 +149,21 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM file of the private key.
     pub key: PathBuf,
+}
+
+/// `[gate]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// The address of a listener of its own.
+    #[serde(deserialize_with = "address")]
+    pub listen: Option<SocketAddr>,
+    /// The org for which it is asked there; set if and only if `listen` is.
+    #[serde(deserialize_with = "unset")]
+    pub org: Option<String>,
+    /// The file of its rules.
+    #[serde(deserialize_with = "unset")]
+    pub rules: Option<PathBuf>,
 }
 
 /// `[wavefront]`
@@ -283,6 +300,11 @@ impl std::error::Error for Faults {}
 fn unset<'de, D: Deserializer<'de>, T: From<String>>(from: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(from)?;
     Ok((!text.is_empty()).then(|| T::from(text)))
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
 }
 
 fn ranges<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {

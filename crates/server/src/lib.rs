@@ -11,6 +11,7 @@ mod commands;
 pub mod config;
 mod environment;
 mod failure;
+mod gate;
 mod init;
 mod ledger_offline;
 pub mod listen;

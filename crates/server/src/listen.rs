@@ -80,15 +80,22 @@ impl Listener {
     /// # Errors
     /// The address is taken or not ours, or the certificate can't be used; the message names the setting.
     pub async fn bind(http: &Http) -> io::Result<Self> {
-        let wrong = |key: &str, error: &dyn std::fmt::Display| io::Error::other(format!("{key}: {error}"));
-        let tls = |error: TlsError| wrong("http.tls", &error);
+        let tls = |error: TlsError| io::Error::other(format!("http.tls: {error}"));
         let certificate = http.tls.as_ref().map(Certificate::open).transpose().map_err(tls)?;
         let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose().map_err(tls)?;
-        let tcp = TcpListener::bind(http.listen).await;
-        let tcp = tcp.map_err(|error| wrong(&format!("http.listen: {}", http.listen), &error))?;
-        let connections = Arc::new(Semaphore::new(http.connections));
+        Ok(Self { certificate, acceptor, ..Self::plain("http.listen", http.listen, http.connections).await? })
+    }
+
+    /// Binds an address without TLS; `key` is the setting that names it.
+    ///
+    /// # Errors
+    /// The address is taken or not ours.
+    pub async fn plain(key: &str, address: SocketAddr, connections: usize) -> io::Result<Self> {
+        let tcp = TcpListener::bind(address).await;
+        let tcp = tcp.map_err(|error| io::Error::other(format!("{key}: {address}: {error}")))?;
+        let connections = Arc::new(Semaphore::new(connections));
         let times = Times { handshake: HANDSHAKE_WITHIN, head: HEAD_WITHIN };
-        Ok(Self { tcp, certificate, acceptor, connections, times })
+        Ok(Self { tcp, certificate: None, acceptor: None, connections, times })
     }
 
     /// The address that is really listened on, also where port 0 was asked for.

@@ -11,6 +11,7 @@ use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse, tokens};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
+use tokenhouse_model::gate::Rules;
 use tokenhouse_model::{Error, ErrorKind, Refusal};
 use tokenhouse_store::inspect::{self, Findings};
 use tokenhouse_store::{Checkpoints, Found, Location, MasterKey, Settings, Store};
@@ -18,6 +19,7 @@ use tokenhouse_store::{Checkpoints, Found, Location, MasterKey, Settings, Store}
 use crate::config::{Config, ForwardedHeader};
 use crate::environment;
 use crate::failure::Failure;
+use crate::gate::{self, Gate};
 use crate::listen::{Listener, stop_signal};
 use crate::upstream::Upstream;
 
@@ -174,7 +176,7 @@ pub async fn is_whole(ctx: &Ctx) -> Result<bool, Failure> {
 }
 
 /// How requests are read, by the settings.
-fn wire(config: &Config, listened: SocketAddr) -> Result<Wire, Failure> {
+fn wire(config: &Config, listened: SocketAddr, rules: Option<Rules>) -> Result<Wire, Failure> {
     let trusted: Vec<String> = config.http.trusted_proxies.iter().map(ToString::to_string).collect();
     Ok(Wire {
         trusted_proxies: AddressRules::parse(trusted.iter().map(String::as_str))?,
@@ -185,6 +187,7 @@ fn wire(config: &Config, listened: SocketAddr) -> Result<Wire, Failure> {
         public_url: config.http.base_url(listened),
         body_limit: config.http.body_limit,
         timeout: Duration::from_secs(config.http.request_timeout_seconds),
+        gate_rules: rules.map(Arc::new),
         upstream: Upstream::of(&config.wavefront)?.map(|upstream| Arc::new(upstream) as _),
     })
 }
@@ -192,25 +195,41 @@ fn wire(config: &Config, listened: SocketAddr) -> Result<Wire, Failure> {
 /// Serves until told to stop, then lets requests end, writes what is in memory, and closes.
 ///
 /// # Errors
-/// The address or the certificate can't be used.
-pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener) -> Result<(), Failure> {
-    let stop = stop_signal()?;
+/// The address or the certificate can't be used; the gate's listener is for an org that is not there.
+pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener, gate: Gate) -> Result<(), Failure> {
+    let (stop, stop_gate) = (stop_signal()?, stop_signal()?);
     let address = listener.address()?;
+    let drain = Duration::from_secs(config.shutdown.drain_seconds);
+    let wire = wire(config, address, gate.rules)?;
+    let (entrance, private) = match gate.listener {
+        None => (tokenhouse_http::entrance(ctx.clone(), wire), None),
+        Some(listener) => {
+            let org = gate::org(config, &ctx).await?;
+            let (entrance, private) = tokenhouse_http::with_gate(ctx.clone(), wire, org);
+            tracing::info!(address = %listener.address()?, %org, "the gate has a listener of its own");
+            (entrance, Some((listener, private)))
+        }
+    };
     // From here on others wait for this node, until it leaves.
     groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
-    let entrance = tokenhouse_http::entrance(ctx.clone(), wire(config, address)?);
     let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
     let working = tokio::spawn(work(ctx.clone()));
     if let Err(error) = tokens::wipe_left(&ctx).await {
         tracing::warn!(%error, "sealed secrets that nobody keeps any more could not be wiped");
     }
     tracing::info!(url = config.http.base_url(address), version = env!("CARGO_PKG_VERSION"), "serving");
-    let stopped = listener.serve(entrance, stop, Duration::from_secs(config.shutdown.drain_seconds)).await;
+    let gate = async {
+        match private {
+            Some((listener, entrance)) => listener.serve(entrance, stop_gate, drain).await.cut,
+            None => 0,
+        }
+    };
+    let (stopped, cut) = tokio::join!(listener.serve(entrance, stop, drain), gate);
     tending.abort();
     working.abort();
     housekeeping::close(&ctx).await;
-    tracing::info!(requests_cut = stopped.cut, "stopped");
+    tracing::info!(requests_cut = stopped.cut + cut, "stopped");
     Ok(())
 }
 

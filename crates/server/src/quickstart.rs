@@ -11,6 +11,7 @@ use tokenhouse_store::Found;
 
 use crate::config::{Config, Flag};
 use crate::failure::Failure;
+use crate::gate::Gate;
 use crate::init::Keep;
 use crate::listen::Listener;
 use crate::node;
@@ -49,6 +50,7 @@ pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
     node::keep_memory_private();
     // The address first: when it is taken, no secret has been made that would be lost with this error.
     let listener = Listener::bind(&config.http).await?;
+    let gate = Gate::open(&config).await?;
     let url = config.http.base_url(listener.address()?);
     let ctx = match earlier(&config).await? {
         Some(ctx) => {
@@ -62,7 +64,7 @@ pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
             ctx
         }
     };
-    node::serve(&config, ctx, listener).await
+    node::serve(&config, ctx, listener, gate).await
 }
 
 /// What an earlier run has made, unless it was killed before it was done.

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::config::{Config, Faults, Flag};
 use crate::failure::Failure;
+use crate::gate::Gate;
 use crate::listen::Listener;
 use crate::node;
 use crate::output::Output;
@@ -34,6 +35,7 @@ pub async fn run(arguments: Arguments, _output: Output) -> Result<(), Failure> {
     node::keep_memory_private();
     // The address first: a second server on the same one must not touch the journal.
     let listener = Listener::bind(&config.http).await?;
+    let gate = Gate::open(&config).await?;
     let ctx = node::open(&config).await?;
-    node::serve(&config, ctx, listener).await
+    node::serve(&config, ctx, listener, gate).await
 }

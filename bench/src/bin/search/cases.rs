@@ -9,7 +9,7 @@ use tokenhouse_authority::{Caller, Ctx, accounts, tokens};
 use tokenhouse_model::search::{self, AccountField, Condition, Match, On, Search, Sort, Test, TokenField};
 use tokenhouse_model::{ErrorKind, Result};
 
-use crate::load::{DAY, Loaded, NOW, Places, identifier};
+use tokenhouse_bench::load::{DAY, Loaded, NOW, Places, identifier};
 
 /// What an answer was.
 #[derive(Clone, Copy, Default)]

@@ -2,13 +2,12 @@
 //! request beyond reading it, deciding its caller and writing the answer.
 
 mod cases;
-mod load;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cases::{Case, Found};
-use load::Loaded;
+use tokenhouse_bench::load::{self, Loaded};
 
 /// The fewest and the most times that one case is asked.
 const TIMES: (usize, usize) = (30, 2000);

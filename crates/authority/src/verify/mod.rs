@@ -19,7 +19,7 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Facts, Reason, decide};
 use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{Account, Error, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_model::{Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::ledger;
 
 use crate::caller::Caller;
@@ -157,12 +157,13 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
     for _ in 0..ATTEMPTS {
         let (era, read) = (board.era(), ctx.clock.boot());
         let mut now = ctx.clock.at(read);
-        let stale = if board.fresh(read) { None } else { sure(ctx, read).await? };
+        // What seldom happens stands in a box, so that what happens always is small.
+        let stale = if board.fresh(read) { None } else { Box::pin(sure(ctx, read)).await? };
         let mut recalled = match ctx.truth.memory.recall(digest, board, now) {
             Some(recalled) => recalled,
             None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
             None => {
-                let filled = fill::fill(ctx, digest).await?;
+                let filled = Box::pin(fill::fill(ctx, digest)).await?;
                 now = ctx.clock.now();
                 filled
             }
@@ -170,7 +171,7 @@ async fn recall(ctx: &Ctx, digest: &Digest) -> Result<(Recalled, Millis, Option<
         if stale.is_none() && recalled.seems_idle(now) {
             // Another node may have used it since: its row is asked before it is refused for resting too long.
             ctx.truth.memory.forget(digest);
-            recalled = fill::fill(ctx, digest).await?;
+            recalled = Box::pin(fill::fill(ctx, digest)).await?;
         }
         // Whoever was let in before history was lost must be let in again.
         if board.era() == era {
@@ -256,6 +257,25 @@ impl Asker {
     }
 }
 
+/// Who asks with this credential. The same as a [`caller`] who is an [`Asker`], for whom nothing is kept but that.
+///
+/// # Errors
+/// As [`caller`] and [`Asker::of`].
+pub async fn asker(
+    ctx: &Ctx,
+    presented: &Presented,
+    surface: Surface,
+    address: Option<std::net::IpAddr>,
+) -> Result<Asker> {
+    match verify(ctx, presented, &Ask::on(surface, address)).await? {
+        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
+        Verdict::Good(good) => {
+            Act::Verify.check(&good.effective)?;
+            Ok(Asker { org: good.org().id })
+        }
+    }
+}
+
 /// What an API server asks about a credential that was presented to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -267,6 +287,8 @@ pub struct Question<'a> {
     pub address: Option<std::net::IpAddr>,
     /// The permission that it must carry.
     pub permission: Option<&'a str>,
+    /// The kinds of which its token must be.
+    pub kinds: Kinds,
     /// The receipt that the answer must not be older than.
     pub at_least: Option<AtLeast>,
 }
@@ -302,13 +324,14 @@ impl AtLeast {
 /// `invalid_field` for a receipt from the future; `unavailable`.
 pub async fn ask(ctx: &Ctx, asker: Asker, question: &Question<'_>) -> Result<Verdict> {
     if let Some(at_least) = question.at_least {
-        reach(ctx, at_least).await?;
+        Box::pin(reach(ctx, at_least)).await?;
     }
     let ask = Ask {
         surface: question.surface,
         address: question.address,
         org: Some(asker.org),
         permission: question.permission,
+        kinds: question.kinds,
     };
     let verdict = verify(ctx, question.presented, &ask).await?;
     Ok(match verdict {

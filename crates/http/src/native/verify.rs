@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::verify::{self, Asker, AtLeast, Question, Verdict};
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::{Error, Result, SecretText, Surface, Uuid};
+use tokenhouse_model::{Error, Kinds, Result, SecretText, Surface, Uuid};
 use utoipa::ToSchema;
 
 use super::found;
@@ -80,7 +80,8 @@ impl VerifyRequest {
             tokenhouse_model::permission::check(permission)?;
         }
         let at_least = AtLeast::of(self.at_least, self.epoch)?;
-        Ok(Question { presented, surface, address, permission: self.permission.as_deref(), at_least })
+        let permission = self.permission.as_deref();
+        Ok(Question { presented, surface, address, permission, kinds: Kinds::ANY, at_least })
     }
 }
 

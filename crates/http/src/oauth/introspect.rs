@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Serialize, Serializer};
 use tokenhouse_authority::verify::{self, Asker, AtLeast, Good, Question, Verdict};
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Surface, Uuid};
+use tokenhouse_model::{Error, Kinds, Millis, NEVER, PermissionSet, Surface, Uuid};
 
 use super::client::calling;
 use super::form::{Form, taken};
@@ -111,7 +111,8 @@ fn question<'a>(form: &'a Form<'_>, presented: &'a Presented) -> Result<Question
     permission.map_or(Ok(()), tokenhouse_model::permission::check)?;
     let (revision, epoch) = (form.at_least.as_deref(), form.epoch.as_deref());
     let at_least = AtLeast::of(Form::number("at_least", revision)?, Form::number("epoch", epoch)?)?;
-    Ok(Question { presented, surface: Surface::Verify, address, permission, at_least })
+    let kinds = Kinds::ANY;
+    Ok(Question { presented, surface: Surface::Verify, address, permission, kinds, at_least })
 }
 
 fn active<'a>(good: &'a Good, issuer: &'a str, as_of: AsOf) -> Active<'a> {

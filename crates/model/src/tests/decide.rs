@@ -4,7 +4,7 @@ use crate::address::AddressRules;
 use crate::decide::{Ask, Facts, Reason, decide};
 use crate::org::OrgState;
 use crate::{
-    Account, Org, Permission, PermissionSet, Policy, Reach, Secret, Surface, Token, TokenKind, TokenState, Uuid,
+    Account, Kinds, Org, Permission, PermissionSet, Policy, Reach, Secret, Surface, Token, TokenKind, TokenState, Uuid,
 };
 
 const NOW: i64 = 10_000;
@@ -115,6 +115,10 @@ fn address_org_and_permission_are_asked_for() {
     ask.permission = Some("house:read");
     assert!(case.ask(&ask).is_ok());
     ask.permission = Some("house:ledger");
+    assert_eq!(case.ask(&ask), Err(Reason::PermissionMissing));
+    ask.kinds = Kinds::NONE.and(TokenKind::Service);
+    assert_eq!(case.ask(&ask), Err(Reason::OtherKind));
+    ask.kinds = ask.kinds.and(TokenKind::User);
     assert_eq!(case.ask(&ask), Err(Reason::PermissionMissing));
 }
 

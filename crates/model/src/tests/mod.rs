@@ -3,6 +3,7 @@
 mod decide;
 mod follow;
 mod forms;
+mod gate;
 mod grant;
 mod group;
 mod job;

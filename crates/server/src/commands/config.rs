@@ -57,6 +57,11 @@ fn files(config: &Config) -> Vec<Fault> {
     {
         faults.push(Fault::of("http.tls", error.to_string()));
     }
+    if let Some(path) = &config.gate.rules
+        && let Err(found) = crate::gate::rules(path)
+    {
+        faults.extend(found);
+    }
     if let Some(path) = &config.wavefront.upstream_token_file
         && let Err(error) = crate::ask::secret_in(path)
     {

@@ -230,6 +230,7 @@ impl Layers {
             self.faults.push(Fault::of(rule.key, message));
         }
         self.both_or_none("http.tls.certificate", "http.tls.key");
+        self.both_or_none("gate.listen", "gate.org");
         self.both_or_none("wavefront.upstream", "wavefront.upstream_token_file");
         if !self.text("keys.master_file").is_empty() && !self.text("keys.master_env").is_empty() {
             let message = "given beside keys.master_env; allowed: at most one of the two";

@@ -59,6 +59,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule { key: "http.tls.certificate", allowed: PATH, fits: |v| text(v, path) },
     Rule { key: "http.tls.key", allowed: PATH, fits: |v| text(v, path) },
     Rule {
+        key: "gate.listen",
+        allowed: "an address and port, e.g. 127.0.0.1:9190, or nothing",
+        fits: |v| text(v, |t| t.is_empty() || t.parse::<SocketAddr>().is_ok()),
+    },
+    Rule { key: "gate.org", allowed: "an org's name or id, or nothing", fits: |v| text(v, |t| t.len() <= 512) },
+    Rule { key: "gate.rules", allowed: PATH, fits: |v| text(v, path) },
+    Rule {
         key: "wavefront.upstream",
         allowed: "an http:// or https:// address without user, query and fragment, or nothing",
         fits: |v| text(v, |t| t.is_empty() || public(t)),

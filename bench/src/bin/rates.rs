@@ -1,17 +1,14 @@
 //! Durable issues, rotations and revocations per second through HTTP, beside the database's own single-row commits on
 //! one connection in the same run. Rounds are interleaved, so that a machine that slows down slows all of them.
 
-mod database;
-mod server;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use database::Probe;
-use serde_json::{Value, json};
-use server::Server;
+use serde_json::json;
+use tokenhouse_bench::database::Probe;
+use tokenhouse_bench::server::{self, Server};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 32;
@@ -50,7 +47,6 @@ async fn measure(name: &str, program: &Path, url: &str, folder: &Path, time: Dur
         "rotate, 32 clients",
         "revoke, 1 client",
         "revoke, 32 clients",
-        "verify, 32 clients",
     ]
     .into_iter()
     .map(|what| (what, Vec::new()))
@@ -59,18 +55,17 @@ async fn measure(name: &str, program: &Path, url: &str, folder: &Path, time: Dur
         let mut round = vec![probe.commits(time).await];
         let mut tokens = Vec::new();
         for clients in [1, CLIENTS] {
-            let (rate, made) = server.issue(clients, time).await;
+            let (rate, made) = issue(&server, clients, time).await;
             round.push(rate);
             tokens.extend(made);
         }
         let (rotated, revoked) = tokens.split_at(tokens.len() / 2);
         for clients in [1, CLIENTS] {
-            round.push(server.change("rotate", rotated, clients, time).await);
+            round.push(change(&server, "rotate", rotated, clients, time).await);
         }
         let (one, many) = revoked.split_at(revoked.len() / 8);
-        round.push(server.change("revoke", one, 1, time).await);
-        round.push(server.change("revoke", many, CLIENTS, time).await);
-        round.push(server.verify(CLIENTS, time).await);
+        round.push(change(&server, "revoke", one, 1, time).await);
+        round.push(change(&server, "revoke", many, CLIENTS, time).await);
         for (all, rate) in rates.iter_mut().zip(round) {
             all.1.push(rate);
         }
@@ -91,52 +86,33 @@ fn median(rates: &mut [f64]) -> f64 {
     rates.get(rates.len() / 2).copied().unwrap_or(0.0)
 }
 
-impl Server {
-    /// Issues tokens with so many clients for so long: the rate, and the ids that were made.
-    async fn issue(&self, clients: usize, time: Duration) -> (f64, Vec<String>) {
-        let begun = Instant::now();
-        let work = (0..clients).map(|_| async {
-            let mut made = Vec::new();
-            while begun.elapsed() < time {
-                let answer = self.post("/v1/tokens", json!({})).await;
-                made.push(answer["id"].as_str().expect("an id").to_owned());
-            }
-            made
-        });
-        let made: Vec<String> = futures::future::join_all(work).await.into_iter().flatten().collect();
-        (made.len() as f64 / begun.elapsed().as_secs_f64(), made)
-    }
+/// Issues tokens with so many clients for so long: the rate, and the ids that were made.
+async fn issue(server: &Server, clients: usize, time: Duration) -> (f64, Vec<String>) {
+    let begun = Instant::now();
+    let work = (0..clients).map(|_| async {
+        let mut made = Vec::new();
+        while begun.elapsed() < time {
+            let answer = server.post("/v1/tokens", json!({})).await;
+            made.push(answer["id"].as_str().expect("an id").to_owned());
+        }
+        made
+    });
+    let made: Vec<String> = futures::future::join_all(work).await.into_iter().flatten().collect();
+    (made.len() as f64 / begun.elapsed().as_secs_f64(), made)
+}
 
-    /// Does something to each of these tokens, as far as the time goes.
-    async fn change(&self, what: &str, tokens: &[String], clients: usize, time: Duration) -> f64 {
-        let (begun, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
-        let work = (0..clients).map(|_| async {
-            let mut done = 0_usize;
-            while begun.elapsed() < time {
-                let Some(id) = tokens.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                self.post(&format!("/v1/tokens/{id}/{what}"), json!({})).await;
-                done += 1;
-            }
-            done
-        });
-        let done: usize = futures::future::join_all(work).await.into_iter().sum();
-        done as f64 / begun.elapsed().as_secs_f64()
-    }
-
-    /// Verifies the administrator's token with itself.
-    async fn verify(&self, clients: usize, time: Duration) -> f64 {
-        let begun = Instant::now();
-        let body = json!({"token": self.token});
-        let work = (0..clients).map(|_| async {
-            let mut done = 0_usize;
-            while begun.elapsed() < time {
-                let answer: Value = self.post("/v1/verify", body.clone()).await;
-                assert_eq!(answer["active"], true);
-                done += 1;
-            }
-            done
-        });
-        let done: usize = futures::future::join_all(work).await.into_iter().sum();
-        done as f64 / begun.elapsed().as_secs_f64()
-    }
+/// Does something to each of these tokens, as far as the time goes.
+async fn change(server: &Server, what: &str, tokens: &[String], clients: usize, time: Duration) -> f64 {
+    let (begun, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+    let work = (0..clients).map(|_| async {
+        let mut done = 0_usize;
+        while begun.elapsed() < time {
+            let Some(id) = tokens.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            server.post(&format!("/v1/tokens/{id}/{what}"), json!({})).await;
+            done += 1;
+        }
+        done
+    });
+    let done: usize = futures::future::join_all(work).await.into_iter().sum();
+    done as f64 / begun.elapsed().as_secs_f64()
 }
