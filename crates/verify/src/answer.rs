@@ -32,7 +32,7 @@ pub(crate) type Verdict = Result<Verified, String>;
 
 /// A read answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The verdict.
     pub(crate) verdict: Verdict,
     /// Up to where in the ledger it is true.
@@ -47,7 +47,7 @@ pub(crate) const PERMISSION_MISSING: &str = "permission_missing";
 const LONGEST_REASON: usize = 64;
 
 /// Reads an answer; `None` if it is none that one can go by.
-pub fn read(bytes: &[u8]) -> Option<Answer> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Answer> {
     if bytes.len() > LONGEST {
         return None;
     }

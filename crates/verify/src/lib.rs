@@ -57,12 +57,10 @@ mod tests;
 mod verified;
 mod verifier;
 
-#[doc(hidden)]
-pub use answer::read as read_answer;
 pub use builder::{BuildError, Builder};
 pub use credential::Credential;
 pub use layer::{Verify, VerifyLayer};
 pub use receipts::Receipts;
 pub use refusal::Refusal;
-pub use verified::Verified;
+pub use verified::{Facts, Verified};
 pub use verifier::Verifier;

@@ -21,7 +21,9 @@ use crate::views::{self, TokenView};
 use crate::{Ctx, Outcome, search};
 
 /// Tokens are counted up to this for whoever asks beforehand.
-pub const COUNTED: i64 = 10_000;
+const COUNTED: i64 = 10_000;
+/// And up to this for a job's progress, where that does not take too long.
+const JOB_COUNTED: i64 = 100_000;
 /// How many tokens he sees.
 const SEEN: u32 = 20;
 /// The most jobs of one org that have not ended.
@@ -32,7 +34,7 @@ const TIME: Duration = Duration::from_secs(15);
 /// What would be revoked.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// How many tokens there are, counted up to [`COUNTED`].
+    /// How many tokens there are, counted up to 10,000.
     pub count: i64,
     /// Whether there are more.
     pub more: bool,
@@ -123,7 +125,13 @@ pub async fn revoke_found(
     let conditions = conditions(ctx, caller, wanted, now).await?;
     let counting = Search { conditions: conditions.clone(), ..Search::everything(1) };
     // Also shows, before anything is begun, that they can be found in time.
-    let total = search::count(ctx, &search::tokens::of(caller, now), &counting, COUNTED).await?;
+    let subject = search::tokens::of(caller, now);
+    let total = match search::count(ctx, &subject, &counting, JOB_COUNTED).await {
+        Err(error) if error.kind() == ErrorKind::Unprocessable => {
+            search::count(ctx, &subject, &counting, COUNTED).await?.min(COUNTED)
+        }
+        counted => counted?.min(JOB_COUNTED),
+    };
     let (id, then) = (id::new(now, &ctx.random), ctx.clone());
     let done = change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageTokens)?;

@@ -20,7 +20,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
-pub use bulk::{COUNTED, Preview, preview, revoke_found};
+pub use bulk::{Preview, preview, revoke_found};
 pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint};

@@ -141,7 +141,7 @@ fn record(members: &Map<String, Value>, columns: Columns) -> String {
 
 /// What a spreadsheet would take for a formula is made text, because names come from strangers: it gets a `'` before it.
 fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !text.contains([',', '"', '\r', '\n']) {
         return text.to_owned();
     }
