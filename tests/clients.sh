@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Drives real, unmodified clients of Wavefront's API against a running server, on SQLite and on PostgreSQL: two versions
 # of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, the requests of
-# clients that can't be had from PyPI, and the recipes of docs/clients.md. One line for each; what fails says what and where.
+# clients that can't be had from PyPI, the recipes of docs/clients.md, and its services that verify. One line for each;
+# what fails says what and where.
 #
 #   tests/clients.sh [--sqlite]
 #
 #   --sqlite  on SQLite only
 #
 # Needs target/debug/tokenhouse (cargo build), and for PostgreSQL its programs. The clients are installed into
-# target/clients where they are missing, from PyPI, pinned in tests/clients/requirements-*.txt. Uses the PostgreSQL of
-# TOKENHOUSE_TEST_POSTGRES, or starts one of its own.
+# target/clients where they are missing, from PyPI, pinned in tests/clients/requirements-*.txt, and from npm where that
+# is there. Uses the PostgreSQL of TOKENHOUSE_TEST_POSTGRES, or starts one of its own.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,7 +21,7 @@ databases=(sqlite postgres)
 case ${1:-} in
     '') ;;
     --sqlite) databases=(sqlite) ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [[ -x $tokenhouse ]] || { echo "$tokenhouse is missing: cargo build" >&2; exit 2; }
 # shellcheck source=tests/postgres.sh
@@ -42,7 +43,12 @@ install() {
     echo "$wanted" >"$venv/made-from"
 }
 
-for name in api-2.202.2 api-2.176.0 wave sdk; do install "$name" || exit 2; done
+for name in api-2.202.2 api-2.176.0 wave sdk verifying; do install "$name" || exit 2; done
+# The library of the service in JavaScript. Without Node.js it is left out, which its line says.
+if command -v npm >/dev/null && [[ ! -d $venvs/javascript/node_modules/oauth4webapi ]]; then
+    echo "installing oauth4webapi into $venvs/javascript"
+    npm install --silent --no-audit --no-fund --prefix "$venvs/javascript" oauth4webapi@3.8.8 || exit 2
+fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tokenhouse-clients.XXXXXX")
 server=
@@ -142,7 +148,8 @@ for kind in "${databases[@]}"; do
     "$venvs/sdk/bin/python" -W ignore "$clients/sdk.py" sdk >"$work/4" 2>&1 & running+=($!)
     python3 "$clients/others.py" others >"$work/5" 2>&1 & running+=($!)
     python3 "$clients/recipes.py" recipes "$venvs" >"$work/6" 2>&1 & running+=($!)
-    for number in 1 2 3 4 5 6; do
+    python3 "$clients/verifying.py" verifying "$venvs" >"$work/7" 2>&1 & running+=($!)
+    for number in 1 2 3 4 5 6 7; do
         wait "${running[number - 1]}" || failed=yes
         sed "s/^/$kind: /" "$work/$number"
     done

@@ -19,6 +19,8 @@ MAY_USE = {
     "authority": {"model", "store"},
     "http": {"model", "authority"},
     "server": {"model", "store", "authority", "http"},
+    # For the services of others: nothing of the house comes with it.
+    "verify": set(),
 }
 
 # What would bring in what a crate must never hold, whatever its code looks like.
@@ -30,6 +32,7 @@ MUST_NOT_USE = {
     "authority": DATABASE | SOCKETS,
     "http": DATABASE | {"reqwest"},
     "server": DATABASE,
+    "verify": DATABASE,
 }
 
 # The folders of crates/http/src that translate a protocol; none may reach into another.

@@ -1,5 +1,6 @@
 //! The program as people and scripts run it: the real binary, against a real server.
 
+mod bulk;
 mod commands;
 mod exits;
 mod import;

@@ -9,4 +9,5 @@ mod oauth;
 mod people;
 mod store;
 mod trouble;
+mod verifier;
 mod wavefront;

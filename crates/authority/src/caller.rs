@@ -146,6 +146,18 @@ impl Fresh {
     }
 }
 
+/// The caller as he is now, for an answer that takes long to give.
+///
+/// # Errors
+/// `unauthenticated` where his credential died since; `unavailable`.
+pub async fn again(ctx: &Ctx, caller: &Caller) -> Result<Caller> {
+    let ask = Ask::on(caller.surface, caller.address);
+    let joined = verify::fresh(ctx, &mut ctx.store.read().await?.conn(), &caller.digest).await?;
+    let joined = joined.ok_or_else(|| Error::credential(Reason::Unknown))?;
+    let good = verify::decide_over(joined, &ask, ctx.now()).map_err(|(reason, _)| Error::credential(reason))?;
+    Ok(Caller { effective: good.effective.clone(), good, ..caller.clone() })
+}
+
 /// Decides the caller again from the rows as they are now: a credential that died on the way changes nothing.
 async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Fresh> {
     let ask = Ask::on(caller.surface, caller.address);

@@ -12,10 +12,12 @@ use tokenhouse_model::env::Clock;
 use tokenhouse_model::event::{Event, EventKind};
 use tokenhouse_model::job::{Doubt, Held, Job, JobKind, JobState, Lease, Moment, TimeWatch};
 use tokenhouse_model::policy::DAY;
-use tokenhouse_model::{Done, Error, Millis, Result, Uuid};
+use tokenhouse_model::{Done, Error, ErrorKind, Millis, PermissionSet, Result, Uuid};
 use tokenhouse_store::{Conn, Tx, jobs, ledger, once, usage};
+use tokio::sync::Notify;
 
 use crate::caller::{Caller, change};
+use crate::tokens::bulk;
 use crate::{Ctx, Outcome};
 
 /// The most rows of one transaction: small, so that a revocation never waits long behind it.
@@ -26,6 +28,8 @@ const MOST_COUNTED: i64 = 100_000;
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Days for which use is kept.
 const USAGE_DAYS: i64 = 35;
+/// For how long jobs are shown that somebody asked for and that ended.
+const ENDED_KEPT: Millis = 30 * DAY;
 
 /// What a node knows for its jobs: whether its time is to be believed, and which one it has.
 #[derive(Debug, Default)]
@@ -33,11 +37,18 @@ pub(crate) struct Jobs {
     watch: Mutex<TimeWatch>,
     /// What it has at present, to be given back when it stops.
     lease: Mutex<Option<Lease>>,
+    /// Rung when somebody asked for a job.
+    asked: Notify,
 }
 
 impl Jobs {
     fn watch(&self) -> MutexGuard<'_, TimeWatch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets this node look for a job now.
+    pub(crate) fn wake(&self) {
+        self.asked.notify_one();
     }
 
     /// Notes what it has now, and gives back what it had.
@@ -49,6 +60,16 @@ impl Jobs {
 fn moment(clock: &Clock) -> Moment {
     let boot = clock.boot();
     Moment { now: clock.shown(boot), boot }
+}
+
+/// The time of jobs' rows.
+pub(crate) fn shown_time(ctx: &Ctx) -> Millis {
+    moment(&ctx.clock).now
+}
+
+/// Waits until somebody asks this node for a job.
+pub async fn asked(ctx: &Ctx) {
+    ctx.jobs.asked.notified().await;
 }
 
 /// The time by which a job may go, which is not the ledger's: that one stands in the future after a clock was wrong, and
@@ -72,13 +93,57 @@ fn steady(ctx: &Ctx) -> Result<Millis> {
 /// `unavailable`; `unlawful_state` where another node took the job, or it was held.
 pub async fn tend(ctx: &Arc<Ctx>) -> Result<()> {
     look(ctx).await?;
-    for kind in JobKind::ALL {
+    for kind in JobKind::HOUSE {
         if let Some(lease) = take(ctx, *kind).await? {
             let job = run(ctx, &lease).await?;
             tracing::info!(kind = kind.as_str(), rows = job.progress, "a job is done");
         }
     }
+    for kind in JobKind::ALL.iter().filter(|kind| !JobKind::HOUSE.contains(kind)) {
+        let mut after = Uuid::nil();
+        while let Some(id) = next_open(ctx, *kind, after).await? {
+            after = id;
+            let Some(lease) = take_open(ctx, id).await? else { continue };
+            match run(ctx, &lease).await {
+                Ok(job) => {
+                    tracing::info!(kind = kind.as_str(), job = %id, state = job.state.as_str(), rows = job.progress, "a job ended");
+                }
+                // Somebody cancelled it, or it was taken or held. The others wait for this node all the same.
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    tracing::info!(kind = kind.as_str(), job = %id, %error, "a job went on without this node");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
     Ok(())
+}
+
+/// The next job after this one that somebody asked for and that no other node has.
+async fn next_open(ctx: &Ctx, kind: JobKind, mut after: Uuid) -> Result<Option<Uuid>> {
+    let now = moment(&ctx.clock).now;
+    let mut reader = ctx.store.read().await?;
+    loop {
+        let open = jobs::open(&mut reader.conn(), kind, after, CHUNK).await?;
+        let Some(last) = open.last() else { return Ok(None) };
+        after = last.id;
+        if let Some(job) = open.iter().find(|job| job.free(ctx.node, now)) {
+            return Ok(Some(job.id));
+        }
+    }
+}
+
+/// Takes a job that somebody asked for, if no other node has it.
+///
+/// # Errors
+/// `unavailable`; `unlawful_state` where the time jumped.
+pub async fn take_open(ctx: &Arc<Ctx>, id: Uuid) -> Result<Option<Lease>> {
+    let now = steady(ctx)?;
+    let job = jobs::by_id(&mut ctx.store.read().await?.conn(), id).await?;
+    if let Some(doubt) = job.and_then(|job| job.doubt(now)) {
+        return hold(ctx, doubt).await.map(|()| None);
+    }
+    taken(ctx, id, 0, None).await
 }
 
 /// Looks at the time; holds all jobs if it jumped, or if at the node's start it is before the ledger's end.
@@ -100,7 +165,7 @@ pub async fn look(ctx: &Arc<Ctx>) -> Result<()> {
 async fn hold(ctx: &Arc<Ctx>, doubt: Doubt) -> Result<()> {
     let held = Held { why: doubt.why, by: doubt.by, at: moment(&ctx.clock).now, node: ctx.node };
     let operation = async move |tx: &mut Tx<'_>| {
-        for kind in JobKind::ALL {
+        for kind in JobKind::HOUSE {
             jobs::add(tx.conn(), &Job::new(*kind, held.at)).await?;
         }
         let mut after = Uuid::nil();
@@ -122,7 +187,7 @@ async fn hold(ctx: &Arc<Ctx>, doubt: Doubt) -> Result<()> {
 async fn hold_after(conn: &mut Conn<'_>, after: Uuid, held: Held) -> Result<Option<Uuid>> {
     let page = jobs::list(conn, after, CHUNK).await?;
     let last = page.last().map(|job| job.id);
-    for job in page {
+    for job in page.into_iter().filter(|job| !job.state.ended()) {
         let fence = job.fence;
         jobs::update(conn, &job.hold(held), fence).await?;
     }
@@ -146,11 +211,18 @@ pub async fn take(ctx: &Arc<Ctx>, kind: JobKind) -> Result<Option<Lease>> {
     }
     let total = left(&mut reader.conn(), kind, now).await?;
     drop(reader);
+    taken(ctx, kind.id(), total, Some(kind)).await
+}
+
+/// Takes the job of this id, one of the house also where it has no row yet.
+async fn taken(ctx: &Arc<Ctx>, id: Uuid, total: i64, house: Option<JobKind>) -> Result<Option<Lease>> {
     let then = ctx.clone();
     let operation = async move |tx: &mut Tx<'_>| {
         let now = steady(&then)?;
-        jobs::add(tx.conn(), &Job::new(kind, now)).await?;
-        let job = jobs::by_id(tx.conn(), kind.id()).await?.ok_or_else(|| Error::not_found("job"))?;
+        if let Some(kind) = house {
+            jobs::add(tx.conn(), &Job::new(kind, now)).await?;
+        }
+        let job = jobs::by_id(tx.conn(), id).await?.ok_or_else(|| Error::not_found("job"))?;
         let Some(taken) = job.take(then.node, now, total) else { return Ok(None) };
         jobs::update(tx.conn(), &taken, job.fence).await?;
         Ok(Some(taken.lease()))
@@ -185,20 +257,37 @@ pub async fn run(ctx: &Arc<Ctx>, lease: &Lease) -> Result<Job> {
 /// # Errors
 /// `unlawful_state` where the lease is lost or the time jumped: nothing is changed. `unavailable`.
 pub async fn chunk(ctx: &Arc<Ctx>, lease: &Lease) -> Result<Job> {
+    let found = look_ahead(ctx, lease).await?;
     let (then, lease) = (ctx.clone(), *lease);
     let operation = async move |tx: &mut Tx<'_>| {
         let now = steady(&then)?;
         let job = jobs::by_id(tx.conn(), lease.job).await?.ok_or_else(|| Error::not_found("job"))?;
         job.check(&lease)?;
-        let rows = match job.kind {
-            JobKind::Forget => forget(tx.conn(), now).await?,
+        let job = match &found {
+            Some(next) => bulk::revoke_next(tx, job, next, now).await?,
+            None => {
+                let rows = forget(tx.conn(), now).await?;
+                let job = job.advance(rows);
+                if rows < CHUNK { job.end(now) } else { job.renew(now) }
+            }
         };
-        let job = job.advance(rows);
-        let job = if rows < CHUNK { job.end(now) } else { job.renew(now) };
         jobs::update(tx.conn(), &job, lease.fence).await?;
         Ok(job)
     };
     ctx.store.write(operation).await.map(|done| done.value)
+}
+
+/// What a job that somebody asked for does next, found before its transaction. Nobody but who has the lease moves on in
+/// it, and that is looked at in the transaction.
+async fn look_ahead(ctx: &Arc<Ctx>, lease: &Lease) -> Result<Option<bulk::Next>> {
+    let job = jobs::by_id(&mut ctx.store.read().await?.conn(), lease.job).await?;
+    let job = job.ok_or_else(|| Error::not_found("job"))?;
+    job.check(lease)?;
+    match (job.kind, &job.body.task) {
+        (JobKind::Forget, _) => Ok(None),
+        (JobKind::RevokeTokens, Some(task)) => bulk::next(ctx, &job, task).await.map(Some),
+        (JobKind::RevokeTokens, None) => Err(Error::internal("a job without a task")),
+    }
 }
 
 /// Gives back a job that is left half-way, when the node stops: the next one need not wait for the end of the lease.
@@ -215,10 +304,11 @@ pub(crate) async fn release(ctx: &Arc<Ctx>) -> Result<()> {
     ctx.store.write(operation).await.map(|_| ())
 }
 
-/// Forgets kept answers that expired and use that is older than 35 days.
+/// Forgets kept answers that expired, use that is older than 35 days, and jobs that ended 30 days ago.
 async fn forget(conn: &mut Conn<'_>, now: Millis) -> Result<i64> {
     let answers = once::forget(conn, now, CHUNK).await?;
-    Ok(answers + usage::forget_before(conn, now / DAY - USAGE_DAYS, CHUNK - answers).await?)
+    let rows = answers + usage::forget_before(conn, now / DAY - USAGE_DAYS, CHUNK - answers).await?;
+    Ok(rows + jobs::forget(conn, now - ENDED_KEPT, CHUNK - rows).await?)
 }
 
 /// How many rows a job has to do.
@@ -226,30 +316,70 @@ async fn left(conn: &mut Conn<'_>, kind: JobKind, now: Millis) -> Result<i64> {
     match kind {
         JobKind::Forget => {
             let answers = once::count_expired(conn, now, MOST_COUNTED).await?;
-            Ok(answers + usage::count_before(conn, now / DAY - USAGE_DAYS, MOST_COUNTED).await?)
+            let days = usage::count_before(conn, now / DAY - USAGE_DAYS, MOST_COUNTED).await?;
+            Ok(answers + days + jobs::count_ended(conn, now - ENDED_KEPT, MOST_COUNTED).await?)
         }
+        // Counted when it was asked for.
+        JobKind::RevokeTokens => Ok(0),
     }
 }
 
-/// The jobs of the house.
+/// The jobs that a caller may see: the house's and everybody's, or those of his org.
 ///
 /// # Errors
 /// `missing_permission`.
 pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Job>> {
-    caller.may(Act::ManageJobs)?;
+    let (after, limit) = (page.cursor.after, i64::from(page.limit) + 1);
     let mut reader = ctx.store.read().await?;
-    let jobs = jobs::list(&mut reader.conn(), page.cursor.after, i64::from(page.limit) + 1).await?;
+    let jobs = if Act::ManageJobs.allowed(&caller.effective) {
+        jobs::list(&mut reader.conn(), after, limit).await?
+    } else if Act::ManageTokens.allowed(&caller.effective) {
+        jobs::list_of_org(&mut reader.conn(), caller.org().id, after, limit).await?
+    } else {
+        return Err(caller.may(Act::ManageJobs).err().unwrap_or_else(|| Error::not_found("job")));
+    };
     Ok(page.cut(jobs, |job| job.id))
+}
+
+/// Refuses a job that a caller may not see, as one that is not there: he sees those of his org that he asked for, with
+/// the permission all of his org, an operator every one.
+fn visible(job: &Job, org: Uuid, account: Uuid, held: &PermissionSet) -> Result<()> {
+    let own = !account.is_nil() && job.created_by == account;
+    let of_org = job.org_id == org && (own || Act::ManageTokens.allowed(held));
+    if of_org || Act::ManageJobs.allowed(held) { Ok(()) } else { Err(Error::not_found("job")) }
 }
 
 /// One job.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`.
+/// `not_found`, also for one that the caller may not see.
 pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Job> {
-    caller.may(Act::ManageJobs)?;
     let mut reader = ctx.store.read().await?;
-    jobs::by_id(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("job"))
+    let job = jobs::by_id(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("job"))?;
+    visible(&job, caller.org().id, caller.account_id(), &caller.effective)?;
+    Ok(job)
+}
+
+/// Stops a job that somebody asked for. What it did stays done. Repeating it changes nothing.
+///
+/// # Errors
+/// `not_found`, also for one that the caller may not see; `forbidden` for a job of the house; `unlawful_state` for one
+/// that ended in another way.
+pub async fn cancel(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
+    let then = ctx.clone();
+    change(ctx, caller, async move |tx, fresh| {
+        let job = jobs::by_id(tx.conn(), id).await?.ok_or_else(|| Error::not_found("job"))?;
+        visible(&job, fresh.org.id, fresh.account_id(), &fresh.effective)?;
+        let (before, fence, kind, done) = (job.state, job.fence, job.kind, job.progress);
+        let job = job.cancel(shown_time(&then))?;
+        if job.state != before {
+            jobs::update(tx.conn(), &job, fence).await?;
+            let event = Event::new(EventKind::JobCancelled, job.org_id, job.id);
+            tx.record(&fresh.actor, event.with("kind", kind.as_str()).with("done", done));
+        }
+        Ok(Outcome::of(id))
+    })
+    .await
 }
 
 /// Confirms that the time is right as it is now: the job that was held is due at once.

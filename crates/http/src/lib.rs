@@ -13,6 +13,7 @@ pub mod native;
 mod oauth;
 mod problem;
 mod record;
+mod stream;
 mod wavefront;
 
 use std::sync::Arc;

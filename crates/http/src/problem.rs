@@ -41,6 +41,11 @@ pub(crate) struct Problem {
     retry_after_seconds: Option<u32>,
 }
 
+/// The code of an error.
+pub(crate) fn code(error: &Error) -> &'static str {
+    words(error).1
+}
+
 /// Status, code and title of an error.
 fn words(error: &Error) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;

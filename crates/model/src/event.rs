@@ -79,6 +79,8 @@ words! {
         TokenRotated = "token.rotated",
         /// A token is over for good.
         TokenRevoked = "token.revoked",
+        /// Many tokens are over for good; a job did it.
+        TokensRevoked = "token.revoked_many",
         /// A search is kept.
         SavedSearchCreated = "saved_search.created",
         /// A kept search changed.
@@ -87,6 +89,12 @@ words! {
         SavedSearchDeleted = "saved_search.deleted",
         /// Somebody confirmed that the time is right; a job that was held goes on.
         JobConfirmed = "job.confirmed",
+        /// Somebody asked for a job.
+        JobStarted = "job.started",
+        /// Somebody stopped a job.
+        JobCancelled = "job.cancelled",
+        /// A job that somebody asked for is over.
+        JobEnded = "job.ended",
     }
 }
 
@@ -250,7 +258,7 @@ impl Event {
 }
 
 /// Who makes a change, as the ledger tells it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The acting account; nil for the system.
     pub account: Uuid,

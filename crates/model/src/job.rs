@@ -7,8 +7,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::event::Actor;
 use crate::follow::{Boot, MILLISECOND};
 use crate::macros::words;
+use crate::search::{Condition, TokenField};
 use crate::{Error, Millis, Result};
 
 /// Time that was off by more than this, in milliseconds, holds the jobs.
@@ -19,23 +21,30 @@ pub const LEASE: Millis = 60_000;
 words! {
     /// What a job does.
     pub enum JobKind ("kind") {
-        /// Deletes kept answers that expired and use that is too old. It comes back every hour.
+        /// Deletes kept answers that expired, use that is too old, and jobs that ended long ago. It comes back every hour.
         Forget = "forget",
+        /// Revokes the tokens that a search finds. Somebody asked for it, and it ends.
+        RevokeTokens = "revoke_tokens",
     }
 }
 
 impl JobKind {
-    /// The id of its one row, the same in every installation.
+    /// The kinds that the house does by itself. Each has one row.
+    pub const HOUSE: &'static [Self] = &[Self::Forget];
+
+    /// The id of its one row, the same in every installation; nil for a kind that has one for everybody who asks.
     pub const fn id(self) -> Uuid {
         match self {
             Self::Forget => Uuid::from_u128(0x0000_0000_0000_7000_8001_0000_0000_0001),
+            Self::RevokeTokens => Uuid::nil(),
         }
     }
 
-    /// From the begin of one run to the next, in milliseconds.
+    /// From the begin of one run to the next, in milliseconds; 0 for a kind that has one run.
     pub const fn every(self) -> Millis {
         match self {
             Self::Forget => 3_600_000,
+            Self::RevokeTokens => 0,
         }
     }
 }
@@ -49,7 +58,50 @@ words! {
         Running = "running",
         /// It does nothing until somebody confirms it.
         Held = "held",
+        /// All that was asked for is done.
+        Done = "done",
+        /// Somebody stopped it. What it did stays done.
+        Cancelled = "cancelled",
+        /// It could not go on. What it did stays done.
+        Failed = "failed",
     }
+}
+
+impl JobState {
+    /// Whether nothing comes after it.
+    pub const fn ended(self) -> bool {
+        match self {
+            Self::Waiting | Self::Running | Self::Held => false,
+            Self::Done | Self::Cancelled | Self::Failed => true,
+        }
+    }
+}
+
+words! {
+    /// Why a job could not go on.
+    pub enum Failed ("reason") {
+        /// Whoever asked for it may no longer do that, or is no longer there.
+        Refused = "refused",
+        /// Finding what is left takes too long.
+        TooSlow = "too_slow",
+    }
+}
+
+/// What somebody asked for: revoke every token that meets the conditions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The conditions.
+    pub conditions: Vec<Condition<TokenField>>,
+    /// Tokens that were made after this are left alone.
+    pub until: Millis,
+    /// Where the rest begins; `None` at the begin.
+    pub cursor: Option<String>,
+    /// Tokens that were found, but ended in another way before their turn came.
+    pub skipped: i64,
+    /// Why it failed, if it did.
+    pub failed: Option<Failed>,
+    /// Who asked, by which token, from where.
+    pub asker: Actor,
 }
 
 words! {
@@ -156,7 +208,7 @@ impl Held {
 }
 
 /// What a job's row says beside its columns. It is stored as one JSON text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
     /// When its next run is due.
     pub due_at: Millis,
@@ -164,6 +216,9 @@ pub struct Body {
     pub ran_at: Millis,
     /// Why it is held, while it is.
     pub held: Option<Held>,
+    /// What somebody asked for; `None` for a job of the house.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Box<Task>>,
 }
 
 /// A job as it stands in the database. Its times are those that clocks show, which are not those of the ledger: after a
@@ -217,7 +272,7 @@ impl Job {
             org_id: Uuid::nil(),
             kind,
             state: JobState::Waiting,
-            body: Body { due_at: now, ran_at: 0, held: None },
+            body: Body { due_at: now, ..Body::default() },
             progress: 0,
             total: 0,
             created_by: Uuid::nil(),
@@ -227,6 +282,15 @@ impl Job {
             lease_until: 0,
             fence: 0,
         }
+    }
+
+    /// A job that somebody in an org asks for, which is due now. `total` is how many rows there are, as far as they were
+    /// counted.
+    pub fn asked(kind: JobKind, id: Uuid, org_id: Uuid, task: Task, now: Millis, total: i64) -> Self {
+        let created_by = task.asker.account;
+        let job = Self::new(kind, now);
+        let body = Body { task: Some(Box::new(task)), ..job.body };
+        Self { id, org_id, body, total, created_by, ..job }
     }
 
     /// Why this clock can't be believed as far as this job can tell: some node wrote the row later than now. One that is
@@ -241,7 +305,7 @@ impl Job {
         match self.state {
             JobState::Waiting => self.body.due_at <= now,
             JobState::Running => true,
-            JobState::Held => false,
+            JobState::Held | JobState::Done | JobState::Cancelled | JobState::Failed => false,
         }
     }
 
@@ -256,10 +320,11 @@ impl Job {
         if !self.due(now) || !self.free(node, now) || self.doubt(now).is_some() {
             return None;
         }
-        let resumed = self.state == JobState::Running;
+        // What somebody asked for has one run, however often it is held and confirmed on the way.
+        let resumed = self.state == JobState::Running || self.body.task.is_some();
         let (progress, total) = if resumed { (self.progress, self.total) } else { (0, total) };
         let due_at = if resumed { self.body.due_at } else { now.saturating_add(self.kind.every()) };
-        let body = Body { due_at, ..self.body };
+        let body = Body { due_at, ..self.body.clone() };
         let (state, lease_node, fence) = (JobState::Running, node, self.fence + 1);
         Some(Self { state, body, progress, total, lease_node, fence, ..self.clone() }.renew(now))
     }
@@ -297,6 +362,30 @@ impl Job {
     #[must_use]
     pub fn end(self, now: Millis) -> Self {
         Self { body: Body { ran_at: now, ..self.body }, total: self.progress, ..self }.set_down(JobState::Waiting, now)
+    }
+
+    /// Ended for good: whoever has it is shut out.
+    #[must_use]
+    pub fn finish(self, state: JobState, failed: Option<Failed>, now: Millis) -> Self {
+        let task = self.body.task.map(|task| Box::new(Task { failed, ..*task }));
+        let total = if state == JobState::Done { self.progress } else { self.total };
+        let body = Body { ran_at: now, held: None, task, ..self.body };
+        Self { body, total, fence: self.fence + 1, ..self }.set_down(state, now)
+    }
+
+    /// Stopped by somebody. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// `unlawful_state` for one that ended in another way; `forbidden` for a job of the house.
+    pub fn cancel(self, now: Millis) -> Result<Self> {
+        if self.body.task.is_none() {
+            return Err(Error::forbidden("a job of the house can't be cancelled"));
+        }
+        match self.state {
+            JobState::Cancelled => Ok(self),
+            state if state.ended() => Err(Error::state("the job has ended: there is nothing to cancel")),
+            _ => Ok(self.finish(JobState::Cancelled, None, now)),
+        }
     }
 
     /// Given back half-way: another node may go on at once.

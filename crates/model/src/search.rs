@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cursor::LARGEST_PAGE;
@@ -201,7 +202,7 @@ pub struct Sort<F> {
 }
 
 /// A condition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition<F> {
     /// What is looked at.
     pub on: On<F>,
@@ -212,7 +213,7 @@ pub struct Condition<F> {
 }
 
 /// What a condition looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum On<F> {
     /// One field.
     Field(F),
@@ -222,7 +223,7 @@ pub enum On<F> {
 }
 
 /// What must be true. Text is compared folded; a number's text is its decimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Test {
     /// One of these texts is there.
     Text {

@@ -68,7 +68,7 @@ enum Command {
     /// The ledger of everything that changed
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// The house's jobs, and letting one go on that is held
+    /// Jobs: of the house, and those that somebody asked for
     Jobs(jobs::Arguments),
     /// Settings
     #[command(subcommand)]

@@ -15,6 +15,8 @@ use crate::failure::{Failure, Problem};
 
 /// The longest that an answer is waited for; the server gives up on its own before.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+/// The longest that an answer may take that comes in pieces.
+const LONGEST_STREAM: Duration = Duration::from_secs(86_400);
 /// How long a repeatable call is repeated. Shorter than [`crate::commands::rotate::SELF_OVERLAP`], so that the last
 /// repetition can still prove itself with the old secret.
 pub const REPEAT_FOR: Duration = Duration::from_secs(40);
@@ -212,7 +214,43 @@ impl Client {
         }
     }
 
+    /// The answer's body, however long, in pieces as they come. It is asked for once.
+    ///
+    /// # Errors
+    /// The server's refusal; that it can't be reached, or that the answer broke off; what `each` fails with.
+    pub async fn stream(&self, call: &Call, mut each: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut answer = self.answer(self.request(call)?.timeout(LONGEST_STREAM)).await?;
+        loop {
+            let piece = tokio::time::timeout(ANSWER_WITHIN, answer.chunk()).await;
+            let piece = piece.map_err(|_| Failure::Unreachable(format!("{} sends nothing any more", self.base)))?;
+            let broken = |error| Failure::Unreachable(format!("the answer broke off: {}", told(error)));
+            match piece.map_err(broken)? {
+                Some(piece) => each(&piece)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
     async fn send_once(&self, call: &Call) -> Result<Value, Failure> {
+        let answer = self.answer(self.request(call)?).await?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| self.lost(error))?;
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).map_err(|_| {
+            Failure::Unreachable(format!(
+                "{} answered {status} with no JSON: is this Tokenhouse? (TOKENHOUSE_URL)",
+                self.base
+            ))
+        })
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Failure {
+        Failure::Unreachable(format!("no answer from {}: {}", self.base, told(error)))
+    }
+
+    fn request(&self, call: &Call) -> Result<reqwest::RequestBuilder, Failure> {
         let mut request = self.http.request(call.method.clone(), self.address(&call.path)?).query(&call.query);
         if self.wait && call.changes() {
             request = request.query(&[("wait", "nodes")]);
@@ -226,23 +264,19 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let lost = |error| Failure::Unreachable(format!("no answer from {}: {}", self.base, told(error)));
-        let answer = request.send().await.map_err(lost)?;
+        Ok(request)
+    }
+
+    /// The begin of an answer, if it is no refusal.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+        let answer = request.send().await.map_err(|error| self.lost(error))?;
         let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
-        let body = answer.bytes().await.map_err(lost)?;
-        if !status.is_success() {
-            return Err(Failure::Problem(Box::new(Problem::read(status.as_u16(), request_id.as_deref(), &body))));
-        }
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&body).map_err(|_| {
-            Failure::Unreachable(format!(
-                "{} answered {status} with no JSON: is this Tokenhouse? (TOKENHOUSE_URL)",
-                self.base
-            ))
-        })
+        let body = answer.bytes().await.map_err(|error| self.lost(error))?;
+        Err(Failure::Problem(Box::new(Problem::read(status.as_u16(), request_id.as_deref(), &body))))
     }
 
     fn address(&self, path: &[String]) -> Result<Url, Failure> {

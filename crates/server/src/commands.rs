@@ -3,7 +3,9 @@
 //! A command is a call and the fields that people see of the answer; what is common to all stands here.
 
 pub mod account;
+pub mod bulk;
 pub mod config;
+pub mod export;
 pub mod group;
 pub mod import;
 pub mod jobs;

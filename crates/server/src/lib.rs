@@ -19,6 +19,7 @@ mod node;
 mod output;
 mod password_reset;
 mod place;
+mod progress;
 mod quickstart;
 mod replace;
 mod rows;

@@ -255,7 +255,10 @@ async fn work(ctx: Arc<Ctx>) {
     let mut every = tokio::time::interval(JOBS_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        every.tick().await;
+        tokio::select! {
+            _ = every.tick() => {}
+            () = jobs::asked(&ctx) => {}
+        }
         if let Err(error) = jobs::tend(&ctx).await {
             tracing::warn!(%error, "a job stopped; it goes on when a node takes it again");
         }

@@ -1,4 +1,4 @@
-//! A file that holds one secret, replaced in one step: whoever reads it finds the old secret or the new one, whole.
+//! A file that is replaced in one step: whoever reads it finds the old content or the new one, whole. Most hold a secret.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Seek as _, Write as _};
@@ -86,6 +86,27 @@ impl Replacement {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| {
             failed(&self.target, "holds the new secret, but its folder can't be synced to the disk", &error)
         })
+    }
+
+    /// Begins to fill it with something longer than a secret.
+    pub fn begin(&mut self) -> Result<(), Failure> {
+        let emptied = self.file.rewind().and_then(|()| self.file.set_len(0));
+        emptied.map_err(|error| failed(&self.waiting, "can't be written", &error))
+    }
+
+    /// Writes the next piece.
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(piece).map_err(|error| failed(&self.waiting, "can't be written", &error))
+    }
+
+    /// Puts what was written in place.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let mode = Permissions::from_mode(self.mode);
+        let done = self.file.set_permissions(mode).and_then(|()| self.file.sync_all());
+        done.map_err(|error| failed(&self.waiting, "can't be written", &error))?;
+        fs::rename(&self.waiting, &self.target).map_err(|error| failed(&self.target, "can't be replaced", &error))?;
+        self.keep = true;
+        Ok(())
     }
 
     /// A file that its reader no longer may read would be a lost secret, so that is found out beforehand.
@@ -190,6 +211,25 @@ mod tests {
             assert_eq!(mode(&path), after, "{before:o}");
             assert_eq!(fs::read_to_string(&path).unwrap(), "th_u_new\n");
         }
+    }
+
+    #[test]
+    fn something_longer_is_there_whole_or_not_at_all() {
+        let (folder, path) = old(0o644);
+        let piece = "x".repeat(3 * ROOM);
+        let mut half = Replacement::prepare(&path, false).unwrap();
+        half.begin().unwrap();
+        half.write(piece.as_bytes()).unwrap();
+        drop(half);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "th_u_old\n");
+        let mut whole = Replacement::prepare(&path, false).unwrap();
+        whole.begin().unwrap();
+        for _ in 0..2 {
+            whole.write(piece.as_bytes()).unwrap();
+        }
+        whole.finish().unwrap();
+        assert_eq!((fs::read_to_string(&path).unwrap(), mode(&path)), (piece.repeat(2), 0o600));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -45,12 +45,29 @@ pub(crate) async fn among<T: Row, K: Bind>(
 ) -> Result<Vec<T>> {
     let mut rows = Vec::new();
     for chunk in keys.chunks(MANY) {
-        // The last one again in the places that are left: that finds nothing more.
-        let last = chunk.last().map(Bind::bind);
-        let places = chunk.iter().map(Bind::bind).chain(std::iter::repeat_n(last, MANY).flatten()).take(MANY);
-        rows.extend(conn.all(statement, &places.chain(rest.iter().cloned()).collect::<Vec<_>>()).await?);
+        rows.extend(conn.all(statement, &placed(chunk, rest)).await?);
     }
     Ok(rows)
+}
+
+/// Runs a statement with [`keys!`] for all of these keys; tells how many rows it changed.
+pub(crate) async fn change_among<K: Bind>(
+    conn: &mut Conn<'_>,
+    statement: &'static Statement,
+    keys: &[K],
+    rest: &[Arg<'_>],
+) -> Result<u64> {
+    let mut changed = 0;
+    for chunk in keys.chunks(MANY) {
+        changed += conn.run(statement, &placed(chunk, rest)).await?;
+    }
+    Ok(changed)
+}
+
+/// What a statement with [`keys!`] is given: the last key again in the places that are left, which finds nothing more.
+fn placed<'a, K: Bind>(chunk: &'a [K], rest: &[Arg<'a>]) -> Vec<Arg<'a>> {
+    let places = chunk.iter().map(Bind::bind).chain(std::iter::repeat_n(chunk.last().map(Bind::bind), MANY).flatten());
+    places.take(MANY).chain(rest.iter().cloned()).collect()
 }
 
 /// The rows of a statement with [`each!`] for all of these ids.

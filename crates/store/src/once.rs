@@ -3,6 +3,7 @@
 use tokenhouse_model::{Millis, Result, Uuid};
 
 use crate::conn::{Conn, Number};
+use crate::lists::{change_among, keys};
 use crate::sql::{Bind as _, args, row, statements};
 
 /// A kept answer.
@@ -43,6 +44,8 @@ statements! {
     FIND = "SELECT id, org_id, token_id, secret_id, operation, body_digest, answer, epoch, revision, purged, expires_at
         FROM once WHERE id = $1 AND expires_at > $2";
     PURGE_TOKEN = "UPDATE once SET answer = $2, purged = $3 WHERE token_id = $1 AND purged <> $3";
+    PURGE_TOKENS = concat!("UPDATE once SET answer = $65, purged = $66
+        WHERE token_id IN (", keys!(), ") AND purged <> $66");
     PURGE_OWNER = "UPDATE once SET answer = $2, purged = $3
         WHERE token_id IN (SELECT id FROM token WHERE owner_id = $1) AND purged <> $3";
     PURGE_SECRET = "UPDATE once SET answer = $2, purged = $3 WHERE secret_id = $1 AND purged <> $3";
@@ -72,6 +75,14 @@ pub async fn find(conn: &mut Conn<'_>, id: &[u8], now: Millis) -> Result<Option<
 /// `unavailable`.
 pub async fn purge_token(conn: &mut Conn<'_>, token: Uuid) -> Result<u64> {
     conn.run(&PURGE_TOKEN, args![token, Vec::<u8>::new(), true]).await
+}
+
+/// Wipes the answers that carry a secret of one of these tokens.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn purge_tokens(conn: &mut Conn<'_>, tokens: &[Uuid]) -> Result<u64> {
+    change_among(conn, &PURGE_TOKENS, tokens, args![Vec::<u8>::new(), true]).await
 }
 
 /// Wipes the answers that carry a secret of any token of this owner.

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/0005_search.postgres.sql"),
     },
     both(include_str!("../migrations/0006_import.sql")),
+    both(include_str!("../migrations/0007_jobs.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -4,7 +4,7 @@ use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uuid};
 
 use crate::conn::{Conn, Number};
-use crate::lists::{among, keys};
+use crate::lists::{among, change_among, keys};
 use crate::search::trigrams;
 use crate::sql::{Bind as _, args, row, statements};
 
@@ -40,7 +40,11 @@ statements! {
         COALESCE((SELECT a.identifier_fold FROM account a WHERE a.id = $4), ''),
         COALESCE((SELECT ", owner_type!(), " FROM account a WHERE a.id = $4), ''))");
     BY_ID = concat!("SELECT ", token!(), " FROM token WHERE id = $1");
-    BY_IDS = concat!("SELECT ", token!(), " FROM token WHERE id IN (", keys!(), ")");
+    BY_IDS = concat!("SELECT ", token!(), " FROM token WHERE id IN (", keys!(), ") ORDER BY id");
+    REVOKE_ALL = concat!("UPDATE token SET state = 'revoked', revoked_at = $65, updated_at = $65
+        WHERE id IN (", keys!(), ") AND state <> 'revoked'");
+    END_SECRETS_OF_ALL = concat!("UPDATE secret SET good_until = $65, sealed = $66
+        WHERE token_id IN (", keys!(), ") AND good_until > $65");
     LIST = concat!("SELECT ", token!(), " FROM token WHERE org_id = $1 AND id > $2
         AND ($3 = '' OR kind = $3) AND ($4 = '' OR state = $4) ORDER BY id LIMIT $5");
     LIST_OF_OWNER = concat!("SELECT ", token!(), " FROM token WHERE owner_id = $1 AND id > $2
@@ -97,12 +101,21 @@ pub async fn by_id(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Token>> {
     conn.one(&BY_ID, args![id]).await
 }
 
-/// The tokens of these ids, in no order.
+/// The tokens of these ids, as far as they are there.
 ///
 /// # Errors
 /// `unavailable`.
 pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Token>> {
     among(conn, &BY_IDS, ids, args![]).await
+}
+
+/// Revokes these tokens and ends their secrets; what was sealed of them is wiped. Tells how many were not revoked before.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn revoke_all(conn: &mut Conn<'_>, ids: &[Uuid], now: Millis) -> Result<u64> {
+    change_among(conn, &END_SECRETS_OF_ALL, ids, args![now, Vec::<u8>::new()]).await?;
+    change_among(conn, &REVOKE_ALL, ids, args![now]).await
 }
 
 /// What a list of tokens is narrowed to.

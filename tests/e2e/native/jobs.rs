@@ -260,11 +260,17 @@ both! {
         let path = format!("/v1/jobs/{}/confirm", JobKind::Forget.id());
         let (_, neighbour) = house.neighbour("second").await;
         let (_, operator) = house.service("operator", &["operator"]).await;
-        for (method, path) in [("GET", "/v1/jobs"), ("POST", path.as_str())] {
+        // Who manages the tokens of his org sees its jobs, of which there are none.
+        let none = json!({"items": [], "next": null});
+        assert_eq!(house.get(&neighbour, "/v1/jobs").await.expect(200).body, none);
+        let (_, member) = house.service("member", &["member"]).await;
+        house.get(&member, "/v1/jobs").await.refused(403, "missing_permission");
+        for (method, path) in [("POST", path.as_str())] {
             let refused = house.send(house.request(method, path).bearer_auth(&neighbour)).await;
             assert_eq!(refused.refused(403, "missing_permission")["permission"], "house:orgs");
             house.send(house.request(method, path)).await.refused(401, "unauthenticated");
         }
+        house.send(house.request("GET", "/v1/jobs")).await.refused(401, "unauthenticated");
         house.get(&operator, "/v1/jobs").await.expect(200);
         house.post(&operator, &path, json!({})).await.refused(409, "unlawful_state");
         for id in ["00000000-0000-7000-8000-00000000dead", "forget"] {

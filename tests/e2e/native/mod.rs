@@ -1,4 +1,6 @@
 mod accounts;
+mod bulk;
+mod export;
 mod groups;
 mod health;
 mod import;

@@ -5,9 +5,10 @@ use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, Passwor
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
-use tokenhouse_model::job::{Held, Job, JobKind, Why};
+use tokenhouse_model::job::{Failed, Held, Job, JobKind, JobState, Task, Why};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{Grant, HolderKind, Namespace, RoleKind};
+use tokenhouse_model::search::{Condition, Match, On, Test, TokenField};
 use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{
     Account, Assignment, Group, GroupKind, Identity, NEVER, Org, PermissionSet, Policy, Reach, Result, Role, Scopes,
@@ -217,6 +218,7 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     let Rows { mut token, mut secret, .. } = rows();
     tokens::insert(conn, &token).await?;
     same!(tokens::by_id(conn, TOKEN), Some(&token));
+    same!(tokens::by_ids(conn, &[n(99), TOKEN]), [&token]);
     "changed".clone_into(&mut token.name);
     tokens::update(conn, &token).await?;
     let mut filter = tokens::Filter { owner: None, kind: Some(TokenKind::User), state: Some(TokenState::Active) };
@@ -244,6 +246,7 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     same!(tokens::end_secrets(conn, TOKEN, 450), 1);
     same!(tokens::end_secrets_of_owner(conn, ACCOUNT, 400), 1);
     same!(tokens::revoke_of_owner(conn, n(99), 400), 0);
+    same!(tokens::revoke_all(conn, &[n(98), n(99)], 400), 0);
     (secret.good_until, secret.sealed) = (400, Vec::new());
     same!(tokens::secret(conn, &secret.digest), Some(&secret));
     Ok(())
@@ -268,6 +271,7 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     same!(once::find(conn, &kept.id, 999), Some(&kept));
     same!(once::find(conn, &kept.id, 1000), None::<Kept>);
     same!(once::purge_owner(conn, n(99)), 0);
+    same!(once::purge_tokens(conn, &[n(99)]), 0);
     same!(once::purge_token(conn, TOKEN), 1);
     same!(once::purge_secret(conn, SECRET), 0);
     same!(once::count_expired(conn, 1000, 10), 1);
@@ -295,6 +299,31 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     same!(jobs::by_id(conn, job.id), Some(&taken));
     assert!(jobs::update(conn, &job, 0).await.is_err());
     same!(jobs::list(conn, Uuid::nil(), 10), [&taken]);
+    let task = Task {
+        conditions: vec![Condition {
+            on: On::Field(TokenField::Name),
+            test: Test::Text { how: Match::Prefix, any_of: vec!["ci-".to_owned()] },
+            negated: true,
+        }],
+        until: 7,
+        cursor: Some("here".to_owned()),
+        skipped: 1,
+        failed: Some(Failed::Refused),
+        asker: Actor { account: ACCOUNT, token: TOKEN, address: "192.0.2.1".to_owned(), request_id: "r".to_owned() },
+    };
+    let asked = Job::asked(JobKind::RevokeTokens, n(60), ORG, task, 1, 9);
+    jobs::add(conn, &asked).await?;
+    same!(jobs::list_of_org(conn, ORG, Uuid::nil(), 10), [&asked]);
+    same!(jobs::list_of_org(conn, n(99), Uuid::nil(), 10), [] as [Job; 0]);
+    same!(jobs::open(conn, JobKind::RevokeTokens, Uuid::nil(), 10), [&asked]);
+    same!(jobs::open(conn, JobKind::RevokeTokens, asked.id, 10), [] as [Job; 0]);
+    same!(jobs::count_open(conn, ORG), 1);
+    jobs::update(conn, &asked.finish(JobState::Done, None, 2), 0).await?;
+    same!(jobs::count_open(conn, ORG), 0);
+    same!(jobs::count_ended(conn, 3, 10), 1);
+    same!(jobs::forget(conn, 2, 10), 0);
+    same!(jobs::forget(conn, 3, 10), 1);
+    same!(jobs::list_of_org(conn, ORG, Uuid::nil(), 10), [] as [Job; 0]);
     Ok(())
 }
 

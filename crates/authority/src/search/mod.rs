@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::Ctx;
 
 /// How long a search may take, whatever it looks for.
-const TIME: Duration = Duration::from_secs(2);
+pub(crate) const TIME: Duration = Duration::from_secs(2);
 /// How long one waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -43,11 +43,30 @@ impl Turns {
 
 /// The page of a search, with its rows bare.
 async fn find<S: Subject>(ctx: &Ctx, subject: &S, search: &Search<S::Field>) -> Result<Found<S::Row>> {
+    find_within(ctx, subject, search, TIME).await
+}
+
+/// The same, where it may take another time than somebody waits for an answer.
+pub(crate) async fn find_within<S: Subject>(
+    ctx: &Ctx,
+    subject: &S,
+    search: &Search<S::Field>,
+    time: Duration,
+) -> Result<Found<S::Row>> {
+    search.check()?;
+    let _turn = ctx.searches.turn().await?;
+    let mut timed = ctx.store.timed(time).await?;
+    let found = rows::find(&mut timed, subject, search).await;
+    timed.end(found).await
+}
+
+/// How many rows a search finds, counted up to one more than `most`.
+pub(crate) async fn count<S: Subject>(ctx: &Ctx, subject: &S, search: &Search<S::Field>, most: i64) -> Result<i64> {
     search.check()?;
     let _turn = ctx.searches.turn().await?;
     let mut timed = ctx.store.timed(TIME).await?;
-    let found = rows::find(&mut timed, subject, search).await;
-    timed.end(found).await
+    let counted = rows::count(&mut timed, subject, search, most).await;
+    timed.end(counted).await
 }
 
 /// The distinct values of a field among what a search finds.

@@ -45,13 +45,13 @@ pub async fn values(
     super::values(ctx, &of(caller, now), field, &search, narrow).await
 }
 
-fn of(caller: &Caller, now: Millis) -> Tokens {
+pub(crate) fn of(caller: &Caller, now: Millis) -> Tokens {
     Tokens::new(caller.org().id, now, caller.policy())
 }
 
 /// Puts the id where a condition names a token by its secret: either will do, as everywhere. Such secrets are UUIDs of
 /// version 4, ids are not.
-async fn by_secret(ctx: &Ctx, caller: &Caller, search: &mut Search<TokenField>, now: Millis) -> Result<()> {
+pub(crate) async fn by_secret(ctx: &Ctx, caller: &Caller, search: &mut Search<TokenField>, now: Millis) -> Result<()> {
     let mut secrets: Vec<&mut String> = Vec::new();
     for condition in &mut search.conditions {
         if let Condition { on: On::Field(TokenField::Id), test: Test::Text { how: Match::Exact, any_of }, .. } =

@@ -1,5 +1,6 @@
 //! Tokens: seeing and changing them. Making them and their secrets is in [`issue`] and [`rotate`].
 
+pub(crate) mod bulk;
 pub(crate) mod ending;
 mod held;
 mod import;
@@ -20,6 +21,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
+pub use bulk::{Preview, preview, revoke_found};
 pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use import::{Import, import};
 pub use issue::{Ends, Issue, issue};

@@ -26,11 +26,14 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         K::HouseInitialized
         | K::FreshnessChanged
         | K::JobConfirmed
+        | K::JobStarted
+        | K::JobCancelled
+        | K::JobEnded
         | K::SavedSearchCreated
         | K::SavedSearchUpdated
         | K::SavedSearchDeleted => Vec::new(),
-        // Sessions that end with a password stand among the removals below.
-        K::PasswordChanged => Vec::new(),
+        // Sessions that end with a password, and tokens that end together, stand among the removals below.
+        K::PasswordChanged | K::TokensRevoked => Vec::new(),
         K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed => vec![Key::Org(subject)],
         K::PolicyChanged => vec![Key::Org(org)],
         K::AccountCreated | K::AccountUpdated | K::AccountActivated | K::AccountDeactivated | K::AccountDeleted => {

@@ -1,6 +1,8 @@
 //! The native API under `/v1`.
 
 mod accounts;
+mod bulk;
+mod export;
 mod groups;
 mod import;
 mod jobs;
@@ -43,6 +45,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(orgs::suspend))
         .routes(routes!(orgs::resume))
         .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(export::accounts))
         .routes(routes!(accounts::get, accounts::describe, accounts::delete))
         .routes(routes!(accounts::activate))
         .routes(routes!(accounts::deactivate))
@@ -61,17 +64,22 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(policy::get, policy::set))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(import::import_tokens))
+        .routes(routes!(export::tokens))
         .routes(routes!(tokens::get, tokens::update))
         .routes(routes!(tokens::deactivate))
         .routes(routes!(tokens::reactivate))
         .routes(routes!(tokens::rotate))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::usage))
+        .routes(routes!(bulk::revoke))
         .routes(routes!(verify::verify))
         .routes(routes!(ledger::list))
+        .routes(routes!(export::ledger))
         .routes(routes!(nodes::list, nodes::set))
         .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get))
         .routes(routes!(jobs::confirm))
+        .routes(routes!(jobs::cancel))
         .split_for_parts();
     openapi::serve(router, document)
 }

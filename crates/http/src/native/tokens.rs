@@ -3,12 +3,12 @@
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
 use tokenhouse_authority::tokens::{self, Ends, Filter, Issue, Rotate, Update};
-use tokenhouse_authority::{Outcome, accounts};
+use tokenhouse_authority::{Caller, Ctx, Outcome, accounts};
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::cursor::Page;
 use tokenhouse_model::secret::Form;
 use tokenhouse_model::{
-    Done, Error, Millis, NEVER, PermissionSet, Reach, Result, Scopes, SecretText, Surface, TokenKind, TokenState,
+    Done, Error, Millis, NEVER, PermissionSet, Reach, Result, Scopes, SecretText, Surface, TokenKind, TokenState, Uuid,
 };
 use utoipa::ToSchema;
 
@@ -133,6 +133,14 @@ fn secret(done: &Done<Outcome>) -> Result<SecretText> {
     done.value.secret.clone().ok_or_else(|| Error::internal("a new secret is missing"))
 }
 
+/// The account to which tokens are narrowed.
+pub(super) async fn owner(ctx: &Ctx, caller: &Caller, text: Option<&str>) -> Result<Option<Uuid>> {
+    match text {
+        Some(text) => accounts::find(ctx, caller, text).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Lists tokens: one's own, or with the permission all of the org.
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", params(Which), responses((status = 200, description = "A page", body = List<Token>)))]
 pub(super) async fn list(
@@ -140,10 +148,7 @@ pub(super) async fn list(
     As(caller, _): Native,
     Query(which): Query<Which>,
 ) -> Reply<Answer<List<Token>>> {
-    let owner = match &which.owner {
-        Some(text) => Some(accounts::find(&ctx, &caller, text).await?),
-        None => None,
-    };
+    let owner = owner(&ctx, &caller, which.owner.as_deref()).await?;
     let kind = which.kind.as_deref().map(TokenKind::parse).transpose()?;
     let state = which.state.as_deref().map(TokenState::parse).transpose()?;
     let page = Page::ask(which.cursor.as_deref(), which.limit)?;

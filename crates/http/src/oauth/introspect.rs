@@ -84,7 +84,10 @@ pub(crate) async fn introspect(app: &App, served: &Served, request: Request) -> 
     let position = verify::position(&app.ctx);
     let verdict = verify::ask(&app.ctx, asker, &question).await?;
     app.metrics.verdict(Surface::Verify, verdict.outcome());
-    let (epoch, revision) = position.unwrap_or_default();
+    let position = position.unwrap_or_default();
+    // The answer waited for what was asked for, which this node may not have applied yet when it arrived.
+    let waited = question.at_least.map(|at_least| (at_least.epoch.unwrap_or(position.0), at_least.revision));
+    let (epoch, revision) = waited.map_or(position, |waited| position.max(waited));
     let body = match &verdict {
         Verdict::Refused(refused) => {
             let as_of = AsOf { epoch, revision, stale_ms: refused.stale };

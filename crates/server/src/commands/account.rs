@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tokenhouse_model::SecretText;
 
+use super::export::Export;
 use super::{Caution, Hit, NoPassword, Page, Remote, id_of, word};
 use crate::ask;
 use crate::client::Call;
@@ -79,6 +80,20 @@ pub enum Command {
         prefix: Option<String>,
         #[command(flatten)]
         page: Page,
+    },
+    /// Print all accounts, oldest first
+    Export {
+        /// Only this kind
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<State>,
+        /// Only those whose identifier begins so
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        export: Export,
     },
     /// Make an account
     Create {
@@ -196,6 +211,10 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::List { kind, state, prefix, page } => {
             let call = Call::get(&["accounts"]).query("kind", kind.and_then(word));
             remote.list(call.query("state", state.and_then(word)).query("prefix", prefix), &page, ACCOUNTS).await
+        }
+        Command::Export { kind, state, prefix, export } => {
+            let call = Call::get(&["accounts", "export"]).query("kind", kind.and_then(word));
+            export.run(remote, call.query("state", state.and_then(word)).query("prefix", prefix)).await
         }
         Command::Create { identifier, kind, description, with_password, password_file, no_password } => {
             no_password.check()?;

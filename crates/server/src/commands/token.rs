@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tokenhouse_model::SecretText;
 
+use super::bulk;
+use super::export::Export;
 use super::import::Import;
 use super::rotate::Rotate;
 use super::{Caution, Hit, Page, Remote, id_of, word};
@@ -16,7 +18,7 @@ use crate::output::{Field, print_text, proof, table};
 use crate::replace::Replacement;
 use crate::times::{self, Moment};
 
-const TOKENS: &[Field] = &[
+pub(super) const TOKENS: &[Field] = &[
     Field("ID", "/id", Text),
     Field("Kind", "/kind", Text),
     Field("Owner", "/owner_identifier", Text),
@@ -138,12 +140,29 @@ pub enum Command {
     },
     /// Give a token a new secret; with --self --write, replace the one in a script's file
     Rotate(Rotate),
-    /// End a token for good
+    /// End a token for good, or with --search every one that is found
+    #[command(group = ArgGroup::new("which").required(true).args(["id", "conditions"]))]
     Revoke {
         /// The token's id, or self
-        id: String,
+        id: Option<String>,
+        #[command(flatten)]
+        search: bulk::Search,
         #[command(flatten)]
         caution: Caution,
+    },
+    /// Print all tokens that you may see, oldest first; never a secret
+    Export {
+        /// Only those of this account (id or identifier)
+        #[arg(long)]
+        owner: Option<String>,
+        /// Only this kind
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<State>,
+        #[command(flatten)]
+        export: Export,
     },
     /// Show when and from where a token was used, and how that ended
     Usage {
@@ -213,7 +232,14 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Deactivate { id, caution } => end(remote, &id, &caution, "deactivate", "deactivate this token").await,
         Command::Reactivate { id } => remote.object(Call::post(&["tokens", &id, "reactivate"]), TOKEN).await,
         Command::Rotate(_) => Err(Failure::Usage("rotate makes its own way to the server".to_owned())),
-        Command::Revoke { id, caution } => end(remote, &id, &caution, "revoke", "revoke this token, for good").await,
+        Command::Revoke { id: Some(id), caution, .. } => {
+            end(remote, &id, &caution, "revoke", "revoke this token, for good").await
+        }
+        Command::Revoke { id: None, search, caution } => bulk::revoke(remote, &search, &caution).await,
+        Command::Export { owner, kind, state, export } => {
+            let call = Call::get(&["tokens", "export"]).query("owner", owner).query("kind", kind.and_then(word));
+            export.run(remote, call.query("state", state.and_then(word))).await
+        }
         Command::Usage { id } => {
             let answer = remote.client.send(&Call::get(&["tokens", &id, "usage"])).await?;
             remote.output.list(USAGE, &answer)

@@ -25,6 +25,7 @@ pub use roles::Roles;
 pub use timed::Timed;
 pub use tokens::Tokens;
 
+use crate::conn::Number;
 use crate::sql::{Arg, Row, row};
 use column::{Column, IN, Ready};
 use plan::{Clause, Plan};
@@ -151,6 +152,36 @@ async fn in_order<S: Subject, T: Row>(
         Some(rows) => Ok(rows),
         None => timed.ask(&ordered(subject, &instead, clauses, search, place, timed.sqlite())).await,
     }
+}
+
+/// How many rows the conditions find, counted up to one more than `most`. Order and page have no meaning here.
+///
+/// # Errors
+/// As [`find`].
+pub async fn count<S: Subject>(timed: &mut Timed, subject: &S, search: &Search<S::Field>, most: i64) -> Result<i64> {
+    search.check()?;
+    let clauses = clauses::<S>(&search.conditions);
+    let plan = Plan::make(timed, subject, &clauses, search.order().field).await?;
+    if plan.nothing() {
+        return Ok(0);
+    }
+    let sqlite = timed.sqlite();
+    let written = |plan: &Plan| {
+        let mut sql = subject.statement();
+        plan.begin(&mut sql, subject, &clauses, sqlite);
+        sql.say("SELECT COUNT(*) FROM (SELECT t.id");
+        plan.body(&mut sql, subject, &clauses, sqlite);
+        sql.say(" LIMIT ").bind(Arg::Int(most + 1)).say(") x");
+        sql
+    };
+    let rows: Vec<Number> = match plan.instead() {
+        None => timed.ask(&written(&plan)).await?,
+        Some(instead) => match timed.attempt(&written(&plan)).await? {
+            Some(rows) => rows,
+            None => timed.ask(&written(&instead)).await?,
+        },
+    };
+    Ok(rows.first().map_or(0, |number| number.value))
 }
 
 fn clauses<S: Subject>(conditions: &[Condition<S::Field>]) -> Vec<Clause<S::Field>> {
