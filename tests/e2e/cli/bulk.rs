@@ -95,7 +95,8 @@ both_programs! {
         cli.run("token issue --owner sa::ci --name deploy").await.exit(0);
         for what in ["token", "account", "ledger"] {
             let lines = cli.run(&format!("{what} export")).await.exit(0).out;
-            let count = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count();
+            let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let count = rows.len();
             assert!(count > 1, "{lines}");
             let csv = cli.run(&format!("{what} export --format csv --output {what}.csv")).await.exit(0);
             assert_eq!((csv.out.as_str(), csv.err.trim()), ("", format!("{count} rows in {what}.csv").as_str()));
