@@ -46,7 +46,7 @@ impl Drop for Progress {
 
 fn bar(done: u64, total: u64) -> String {
     let total = total.max(done);
-    let full = if total == 0 { WIDTH } else { done.saturating_mul(WIDTH) / total };
+    let full = done.saturating_mul(WIDTH).checked_div(total).unwrap_or(WIDTH);
     let cells: String = (0..WIDTH).map(|at| if at < full { '#' } else { '.' }).collect();
     format!("[{cells}] {done} of {total}")
 }
