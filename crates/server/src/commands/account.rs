@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tokenhouse_model::SecretText;
 
-use super::export::Export;
+use super::export::Writing;
 use super::{Caution, Hit, NoPassword, Page, Remote, id_of, word};
 use crate::ask;
 use crate::client::Call;
@@ -93,7 +93,7 @@ pub enum Command {
         #[arg(long)]
         prefix: Option<String>,
         #[command(flatten)]
-        export: Export,
+        writing: Writing,
     },
     /// Make an account
     Create {
@@ -212,9 +212,9 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             let call = Call::get(&["accounts"]).query("kind", kind.and_then(word));
             remote.list(call.query("state", state.and_then(word)).query("prefix", prefix), &page, ACCOUNTS).await
         }
-        Command::Export { kind, state, prefix, export } => {
+        Command::Export { kind, state, prefix, writing } => {
             let call = Call::get(&["accounts", "export"]).query("kind", kind.and_then(word));
-            export.run(remote, call.query("state", state.and_then(word)).query("prefix", prefix)).await
+            writing.run(remote, call.query("state", state.and_then(word)).query("prefix", prefix)).await
         }
         Command::Create { identifier, kind, description, with_password, password_file, no_password } => {
             no_password.check()?;

@@ -14,7 +14,7 @@ use crate::replace::Replacement;
 
 /// How and where to.
 #[derive(Args, Debug)]
-pub struct Export {
+pub struct Writing {
     /// One JSON object a line, or comma-separated values
     #[arg(long, default_value = "jsonl")]
     format: Format,
@@ -60,7 +60,7 @@ impl Count {
     }
 }
 
-impl Export {
+impl Writing {
     /// Exports what a call of a list asks for. `--json` means JSON lines.
     pub async fn run(&self, remote: &Remote, call: Call) -> Result<(), Failure> {
         self.counted(remote, call, &mut Count::default()).await

@@ -21,14 +21,14 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Events {
     #[command(flatten)]
-    export: export::Export,
+    writing: export::Writing,
     /// Only events after this revision
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     after: u64,
 }
 
 /// Exports events as they come, so that a long ledger needs no memory.
-pub async fn export(export: &Events, remote: &Remote) -> Result<(), Failure> {
-    let call = Call::get(&["ledger", "export"]).query("after", Some(export.after));
-    export.export.of_ledger(remote, call).await
+pub async fn export(events: &Events, remote: &Remote) -> Result<(), Failure> {
+    let call = Call::get(&["ledger", "export"]).query("after", Some(events.after));
+    events.writing.of_ledger(remote, call).await
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokenhouse_model::SecretText;
 
 use super::bulk;
-use super::export::Export;
+use super::export::Writing;
 use super::import::Import;
 use super::rotate::Rotate;
 use super::{Caution, Hit, Page, Remote, id_of, word};
@@ -162,7 +162,7 @@ pub enum Command {
         #[arg(long)]
         state: Option<State>,
         #[command(flatten)]
-        export: Export,
+        writing: Writing,
     },
     /// Show when and from where a token was used, and how that ended
     Usage {
@@ -236,9 +236,9 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             end(remote, &id, &caution, "revoke", "revoke this token, for good").await
         }
         Command::Revoke { id: None, search, caution } => bulk::revoke(remote, &search, &caution).await,
-        Command::Export { owner, kind, state, export } => {
+        Command::Export { owner, kind, state, writing } => {
             let call = Call::get(&["tokens", "export"]).query("owner", owner).query("kind", kind.and_then(word));
-            export.run(remote, call.query("state", state.and_then(word))).await
+            writing.run(remote, call.query("state", state.and_then(word))).await
         }
         Command::Usage { id } => {
             let answer = remote.client.send(&Call::get(&["tokens", &id, "usage"])).await?;
