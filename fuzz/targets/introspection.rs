@@ -16,7 +16,8 @@ use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(read) = answer::read(bytes) else { return };
-    let told: Value = serde_json::from_slice(bytes).unwrap();
+    // What is passed over may hold escapes that stand for nothing.
+    let Ok(told) = serde_json::from_slice::<Value>(bytes) else { return };
     assert_eq!(told["active"], read.verdict.is_ok());
     match &read.verdict {
         Ok(verified) => {

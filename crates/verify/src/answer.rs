@@ -51,7 +51,8 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Answer> {
     if bytes.len() > LONGEST {
         return None;
     }
-    let raw: Raw = serde_json::from_slice(bytes).ok()?;
+    // Members that are not read here are JSON as well.
+    let raw: Raw = serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
     let place = match (raw.epoch, raw.revision) {
         (Some(epoch), Some(revision)) => Some(Place { epoch, revision }),
         (None, None) => None,
