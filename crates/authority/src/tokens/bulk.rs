@@ -15,6 +15,7 @@ use tokenhouse_model::{Done, Error, ErrorKind, Millis, Result, Token, TokenState
 use tokenhouse_store::search::Tokens;
 use tokenhouse_store::{Tx, accounts, jobs, once, orgs, roles, tokens};
 
+use super::ending::dead;
 use crate::caller::{Caller, change};
 use crate::jobs::{CHUNK, shown_time};
 use crate::views::{self, TokenView};
@@ -197,13 +198,15 @@ pub(crate) async fn revoke_next(tx: &mut Tx<'_>, job: Job, next: &Next, now: Mil
     let count = i64::try_from(hit.len()).unwrap_or(i64::MAX);
     if count > 0 {
         let at = tx.now();
+        // As for one: a restored database that forgot the tokens must not let their secrets move in again.
+        let secrets = tokens::secrets_of(tx.conn(), &hit, at).await?;
         tokens::revoke_all(tx.conn(), &hit, at).await?;
         once::purge_tokens(tx.conn(), &hit).await?;
         let named: Vec<String> = hit.iter().map(Uuid::to_string).collect();
         let event = Event::new(EventKind::TokensRevoked, job.org_id, Uuid::nil())
             .with("job", job.id.to_string())
             .with("tokens", named)
-            .removing_all(hit.into_iter().map(|id| Removal::Token { id }));
+            .removing_all(dead(&secrets, at).into_iter().chain(hit.into_iter().map(|id| Removal::Token { id })));
         tx.record(&task.asker, event);
     }
     let skipped = task.skipped + i64::try_from(ids.len()).unwrap_or(i64::MAX) - count;

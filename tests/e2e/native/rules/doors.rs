@@ -16,6 +16,8 @@ const ROLES: &[&str] = &["house:roles", "user_management", "csp:org_owner"];
 const GIVING: &[&str] = &["house:roles", "user_management", "csp:org_owner", "csp:org_admin", "splunk:admin"];
 const ISSUING: &[&str] = &["house:tokens.issue", "token_management"];
 const TOKENS: &[&str] = &["house:tokens", "user_management"];
+/// One sees all jobs, the others those of their org.
+const JOBS: &[&str] = &["house:orgs", "house:tokens", "user_management"];
 const IMPORTING: &[&str] = &["house:tokens.import"];
 const POLICY: &[&str] = &["house:policy", "csp:org_owner"];
 const SEEING: &[&str] = &[
@@ -40,13 +42,14 @@ fn doors(org: &str, account: &str, group: &str, role: &str, policy: &Value) -> V
     let account_path = |rest: &str| format!("/v1/accounts/{account}{rest}");
     let group_path = |rest: &str| format!("/v1/groups/{group}{rest}");
     let nobody = "00000000-0000-7000-8000-00000000dead";
+    let by_nobody = json!({"search": [{"field": "id", "value": nobody}], "preview": true});
     vec![
         ("POST", "/v1/orgs".into(), json!({"name": "x", "admin": "x@x.test"}), ORGS),
         ("PATCH", format!("/v1/orgs/{org}"), json!({"name": "first"}), ORGS),
         ("POST", format!("/v1/orgs/{nobody}/suspend"), nothing.clone(), ORGS),
         ("POST", format!("/v1/orgs/{org}/resume"), nothing.clone(), ORGS),
         ("POST", "/v1/tokens/import".into(), json!({"tokens": [], "dry_run": true}), IMPORTING),
-        ("GET", "/v1/jobs?limit=1".into(), nothing.clone(), ORGS),
+        ("GET", "/v1/jobs?limit=1".into(), nothing.clone(), JOBS),
         ("POST", format!("/v1/jobs/{nobody}/confirm"), nothing.clone(), ORGS),
         ("POST", "/v1/accounts".into(), json!({"kind": "service", "identifier": "sa::victim"}), PEOPLE),
         ("PATCH", account_path(""), json!({"description": ""}), PEOPLE),
@@ -73,6 +76,7 @@ fn doors(org: &str, account: &str, group: &str, role: &str, policy: &Value) -> V
         ("POST", "/v1/tokens".into(), json!({"scopes": ["external/a/b"]}), ISSUING),
         ("POST", "/v1/tokens".into(), json!({"owner": account, "scopes": ["external/a/b"]}), TOKENS),
         ("GET", format!("/v1/tokens?owner={account}"), nothing.clone(), TOKENS),
+        ("POST", "/v1/tokens/revoke".into(), by_nobody, TOKENS),
         ("GET", "/v1/ledger?limit=1".into(), nothing.clone(), &["house:ledger"]),
         ("POST", "/v1/verify".into(), json!({"token": "junk"}), &["house:verify"]),
         ("GET", "/v1/accounts?limit=1".into(), nothing.clone(), SEEING),
