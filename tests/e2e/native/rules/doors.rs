@@ -42,7 +42,7 @@ fn doors(org: &str, account: &str, group: &str, role: &str, policy: &Value) -> V
     let account_path = |rest: &str| format!("/v1/accounts/{account}{rest}");
     let group_path = |rest: &str| format!("/v1/groups/{group}{rest}");
     let nobody = "00000000-0000-7000-8000-00000000dead";
-    let by_nobody = json!({"search": [{"field": "id", "value": nobody}], "preview": true});
+    let by_nobody = json!({"search": [{"field": "id", "op": "is", "value": nobody}], "preview": true});
     vec![
         ("POST", "/v1/orgs".into(), json!({"name": "x", "admin": "x@x.test"}), ORGS),
         ("PATCH", format!("/v1/orgs/{org}"), json!({"name": "first"}), ORGS),
