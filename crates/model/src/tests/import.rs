@@ -129,7 +129,7 @@ fn what_is_made_at_random_is_strong_enough() {
 /// it then looks like.
 #[test]
 fn whatever_we_make_ourselves_may_move_in() {
-    for seed in 0..3000 {
+    for seed in 1..3000 {
         let random = Random::fixed(seed);
         for form in [Form::House, Form::Uuid, Form::Api, Form::Short] {
             let text = make(form, TokenKind::User, &random);
