@@ -39,7 +39,7 @@ pub struct Record {
 
 enum Records {
     Lines { from: Box<dyn BufRead>, line: u64 },
-    Csv { from: Box<csv::Reader<Metered>>, header: csv::StringRecord, left: Rc<Cell<u64>> },
+    Csv { from: Box<csv::Reader<Metered>>, header: csv::StringRecord, left: Rc<Cell<u64>>, last: u64 },
     Document { left: VecDeque<Value>, place: u64 },
 }
 
@@ -86,7 +86,7 @@ impl Rows {
                 let metered = Metered { inner: from, left: left.clone() };
                 let mut from = csv::ReaderBuilder::new().flexible(true).buffer_capacity(8192).from_reader(metered);
                 let header = from.headers().map_err(|error| Failure::Usage(unreadable(&error)))?.clone();
-                Records::Csv { from: Box::new(from), header, left }
+                Records::Csv { from: Box::new(from), header, left, last: 1 }
             }
         };
         Ok(Self { records, reading })
@@ -127,7 +127,7 @@ impl Records {
                 *place += 1;
                 Ok(left.pop_front().map(|value| (*place, object(value))))
             }
-            Self::Csv { from, header, left } => {
+            Self::Csv { from, header, left, last } => {
                 left.set(LONGEST);
                 let mut record = csv::StringRecord::new();
                 let line = from.position().line();
@@ -140,7 +140,9 @@ impl Records {
                     }
                     Err(error) => return Err(Failure::Other(format!("line {line}: {}", unreadable(&error)))),
                 };
-                let line = record.position().map_or(line, csv::Position::line);
+                // The reader counts the end of a line only when it reads on, where that is two characters.
+                *last = record.position().map_or(line, csv::Position::line).max(*last + 1);
+                let line = *last;
                 Ok(Some((line, read)))
             }
         }
