@@ -270,14 +270,19 @@ const SMALL: u64 = 8 * 1024;
 /// A layer: reads a small body whole. Clients send `{}` where no body is asked for, and in a piece of its own. A request
 /// that is answered before its body has come ends its connection, and the client's next one on it fails.
 pub(crate) async fn small_whole(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !request.body().size_hint().upper().is_some_and(|size| 0 < size && size <= SMALL) {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    match read(body, app.wire.body_limit).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, RawBody::from(bytes))).await,
+    match with_small_read(&app, request).await {
+        Ok(request) => next.run(request).await,
         Err(error) => Refused::from(error).into_response(),
     }
+}
+
+/// The same request, its body here already if it is small.
+pub(crate) async fn with_small_read(app: &App, request: Request) -> Result<Request, Error> {
+    if !request.body().size_hint().upper().is_some_and(|size| 0 < size && size <= SMALL) {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    Ok(Request::from_parts(parts, RawBody::from(read(body, app.wire.body_limit).await?)))
 }
 
 /// A layer: answers a request that takes too long. What it began may still be carried out.

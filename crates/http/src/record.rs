@@ -15,6 +15,7 @@ use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid, address, request_id};
 
 use crate::App;
 use crate::dialect::{Dialect, Refused, Reply, panicked};
+use crate::extract::with_small_read;
 
 /// The header that carries the request id both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -113,7 +114,12 @@ where
     F: AsyncFnOnce(&App, &Served, Request) -> Reply<Response>,
 {
     let record = Record::begin(app, &request, Cow::Borrowed(route));
-    let answered = AssertUnwindSafe(answer(app, &record.served, request)).catch_unwind();
+    let answered = async {
+        // No layer has read it, and the gate, or whoever refuses the caller, would leave it unread.
+        let request = with_small_read(app, request).await?;
+        answer(app, &record.served, request).await
+    };
+    let answered = AssertUnwindSafe(answered).catch_unwind();
     let response = match tokio::time::timeout(app.wire.timeout, answered).await {
         Ok(Ok(answered)) => answered.into_response(),
         Ok(Err(panic)) => panicked(panic),
