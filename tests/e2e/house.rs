@@ -182,9 +182,21 @@ impl House {
         self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url))
     }
 
-    /// Sends a request and reads its answer whole.
+    /// Sends a request and reads its answer whole. Whoever is told that nothing was done and that he may come again, as
+    /// happens on a busy machine, does so a few times, like every client.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let answer = Answer::read(request.send().await.unwrap()).await;
+        let mut next = Some(request);
+        let mut patience = 5;
+        let answer = loop {
+            let request = next.take().unwrap();
+            next = request.try_clone().filter(|_| patience > 0);
+            let answer = Answer::read(request.send().await.unwrap()).await;
+            if next.is_none() || answer.status != 503 || answer.header("retry-after").is_empty() {
+                break answer;
+            }
+            patience -= 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
         for name in ["secret", "password"] {
             if let Some(secret) = answer.body.get(name).and_then(Value::as_str) {
                 self.secret(secret);

@@ -70,7 +70,7 @@ fn certify(folder: &Path) -> String {
 async fn trusted(url: &str, certificate: &str) -> bool {
     let root = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
-    client.get(format!("{url}/healthz/ready")).send().await.is_ok_and(|answer| answer.status() == 200)
+    client.get(format!("{url}/healthz/live")).send().await.is_ok_and(|answer| answer.status() == 200)
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokenhouse_e2e::Answer;
 use tokenhouse_model::env::Random;
+use tokio::time::sleep;
 
 use crate::history::{Change, History, Moment, Outcome, Question, Said, SubjectId, Way};
+use crate::node::RECOVERY;
 
 /// How long a question or a change is waited for: longer than a node is ever stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,12 +76,20 @@ impl Client {
         }
     }
 
-    /// A request that must succeed, for what stands around a test.
+    /// A request that must succeed, for what stands around a test: a node that can't do it now is asked again.
     pub async fn make(&self, node: usize, method: &str, path: &str, body: Value) -> Answer {
-        match self.send(node, method, &self.admin, path, &body).await {
-            Told::Answered(answer) if answer.status < 300 => answer,
-            Told::Answered(answer) => panic!("{method} {path}: {} {}", answer.status, answer.raw),
-            Told::NotSent | Told::Nothing => panic!("{method} {path}: no answer"),
+        let begun = self.history.now();
+        loop {
+            match self.send(node, method, &self.admin, path, &body).await {
+                Told::Answered(answer) if answer.status < 300 => return answer,
+                Told::Answered(answer)
+                    if answer.body["code"] == "unavailable" && self.history.now() - begun < RECOVERY =>
+                {
+                    sleep(Duration::from_millis(100)).await;
+                }
+                Told::Answered(answer) => panic!("{method} {path}: {} {}", answer.status, answer.raw),
+                Told::NotSent | Told::Nothing => panic!("{method} {path}: no answer"),
+            }
         }
     }
 

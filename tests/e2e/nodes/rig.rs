@@ -297,7 +297,7 @@ impl Rig {
     }
 
     /// How long it takes, with all nodes well, from the answer to a revocation to the refusal of the last node: every
-    /// node is asked without a pause.
+    /// node is asked again and again.
     pub async fn measure(&mut self, times: usize) {
         for _ in 0..times {
             let (id, subject, secret) = self.token().await;
@@ -306,7 +306,7 @@ impl Rig {
                 sleep(Duration::from_millis(20)).await;
                 let begun = Instant::now();
                 while self.client.revoke(self.client.die(NODES), &id, subject, false).await.is_none() {
-                    assert!(begun.elapsed() < RECOVERY, "{id} can't be revoked");
+                    assert!(begun.elapsed() < RECOVERY * 2, "{id} can't be revoked");
                     sleep(Duration::from_millis(50)).await;
                 }
                 self.client.history.now()
@@ -319,6 +319,8 @@ impl Rig {
                         if let Said::No(_) = question.said {
                             return question.answered;
                         }
+                        // Where all nodes and the database share a core, the revocation needs it too.
+                        sleep(Duration::from_millis(1)).await;
                     }
                 }
             });
