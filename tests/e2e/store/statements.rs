@@ -226,6 +226,7 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     filter.owner = Some(ACCOUNT);
     same!(tokens::list(conn, ORG, filter, Uuid::nil(), 10), [&token]);
     same!(tokens::count_live(conn, ACCOUNT, TokenKind::User, 100, 0), 1);
+    same!(tokens::count_live_of_org(conn, ORG, TokenKind::User, 100, 0), 0);
     same!(tokens::live_of(conn, ACCOUNT, Uuid::nil(), 10), [&token]);
     same!(tokens::live_of_owners(conn, &[n(99), ACCOUNT], 0, 10), [&token]);
     for (at, address) in [(90, "192.0.2.1"), (80, "192.0.2.2")] {
