@@ -1,73 +1,102 @@
 //! What happens beside the requests: uses are flushed, checkpoints written. What takes longer is a job ([`crate::jobs`]).
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokenhouse_model::{Millis, Result};
+use tokenhouse_store::tokens::Used;
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{Tx, once, tokens, usage};
 
 use crate::Ctx;
-use crate::verify::uses::{Key, Taken};
+use crate::verify::uses::{Count, Key};
 
-/// Counters per transaction: small, so that a revocation never waits long behind them.
-const CHUNK: usize = 50;
+/// Tokens per transaction: few, so that a revocation never waits long behind them.
+const CHUNK: usize = 64;
 /// A token's last use is written only when it is so much newer than what the row says, in milliseconds.
 const NEWER: Millis = 60_000;
 
-/// Waits until a flush is worth it before its time: a secret whose kept answer should go was used.
+/// Waits until a secret was used whose kept answer should go, see [`forget_young`].
 pub async fn bell(ctx: &Ctx) {
     ctx.uses.bell.notified().await;
 }
 
-/// Writes what was counted since the last time.
+/// Forgets kept answers whose secrets were used since: they arrived.
+///
+/// # Errors
+/// `unavailable`; they are forgotten the next time.
+pub async fn forget_young(ctx: &Arc<Ctx>) -> Result<()> {
+    loop {
+        let secrets = Arc::new(ctx.uses.take_young(CHUNK));
+        if secrets.is_empty() {
+            return Ok(());
+        }
+        let going = secrets.clone();
+        let forgotten = ctx.store.write(async move |tx: &mut Tx<'_>| {
+            for secret in going.iter() {
+                once::purge_secret(tx.conn(), *secret).await?;
+            }
+            Ok(())
+        });
+        if let Err(error) = forgotten.await {
+            ctx.uses.give_young_back(secrets.to_vec());
+            return Err(error);
+        }
+    }
+}
+
+/// Writes all that was counted and is not written yet.
 ///
 /// # Errors
 /// `unavailable`; the counts are kept for the next time.
 pub async fn flush_uses(ctx: &Arc<Ctx>) -> Result<()> {
-    let mut taken = ctx.uses.take();
-    while !taken.counts.is_empty() || !taken.fresh.is_empty() {
-        let counts = taken.counts.split_off(taken.counts.len().saturating_sub(CHUNK));
-        let fresh = taken.fresh.split_off(taken.fresh.len().saturating_sub(CHUNK));
-        let chunk = Arc::new(Taken { counts, fresh });
-        let writing = chunk.clone();
-        let written = ctx.store.write(async move |tx: &mut Tx<'_>| write(tx, &writing).await).await;
-        if let Err(error) = written {
-            ctx.uses.give_back(taken);
-            if let Ok(chunk) = Arc::try_unwrap(chunk) {
-                ctx.uses.give_back(chunk);
-            }
-            return Err(error);
-        }
-    }
+    forget_young(ctx).await?;
+    while flush(ctx, Millis::MAX).await? {}
     Ok(())
 }
 
-async fn write(tx: &mut Tx<'_>, chunk: &Taken) -> Result<()> {
-    for secret in &chunk.fresh {
-        once::purge_secret(tx.conn(), *secret).await?;
+/// Writes, in one small transaction, some of what was counted and is due; whether there was any.
+///
+/// # Errors
+/// `unavailable`; the counts are kept for the next time.
+pub async fn flush_due(ctx: &Arc<Ctx>) -> Result<bool> {
+    flush(ctx, ctx.clock.now()).await
+}
+
+async fn flush(ctx: &Arc<Ctx>, due: Millis) -> Result<bool> {
+    let counts = Arc::new(ctx.uses.take(due, CHUNK, ctx.clock.now()));
+    if counts.is_empty() {
+        return Ok(false);
     }
-    for (key, count) in &chunk.counts {
-        let (token_id, day, refused) = *key as Key;
-        let addresses: Vec<String> = count.addresses.iter().map(ToString::to_string).collect();
-        let row = UsageDay {
-            token_id,
-            day,
+    let writing = counts.clone();
+    let written = ctx.store.write(async move |tx: &mut Tx<'_>| write(tx, &writing).await).await;
+    if let Err(error) = written {
+        ctx.uses.give_back(counts.to_vec());
+        return Err(error);
+    }
+    Ok(true)
+}
+
+async fn write(tx: &mut Tx<'_>, counts: &[(Key, Count)]) -> Result<()> {
+    let joined = |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let (mut days, mut last) = (Vec::with_capacity(counts.len()), BTreeMap::new());
+    for ((token_id, day, refused), count) in counts {
+        days.push(UsageDay {
+            token_id: *token_id,
+            day: *day,
             outcome: refused.map_or("good", |reason| reason.as_str()).to_owned(),
             uses: count.uses,
             last_at: count.last_at,
-            addresses: addresses.join(" "),
-        };
-        usage::add(tx.conn(), &row).await?;
-        if refused.is_some() {
-            continue;
-        }
-        let known = tokens::by_id(tx.conn(), token_id).await?.map_or(0, |token| token.last_used_at);
-        if known == 0 || count.last_at - known >= NEWER {
-            let address = count.last_address.map(|address| address.to_string()).unwrap_or_default();
-            tokens::used(tx.conn(), token_id, count.last_at, &address).await?;
+            addresses: joined(&count.addresses),
+        });
+        let used = Used { token: *token_id, at: count.last_at, address: joined(count.last_address.as_slice()) };
+        if refused.is_none() && last.get(token_id).is_none_or(|there: &Used| there.at < used.at) {
+            last.insert(*token_id, used);
         }
     }
-    Ok(())
+    usage::add(tx.conn(), &days).await?;
+    tokens::used(tx.conn(), &last.into_values().collect::<Vec<_>>(), NEWER).await
 }
 
 /// Writes a checkpoint to the journal if the ledger went on.

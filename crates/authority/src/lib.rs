@@ -59,7 +59,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { name: "node".to_owned(), memory: 96 << 20, misses: 4, stale: 0 }
+        Self { name: "node".to_owned(), memory: 128 << 20, misses: 4, stale: 0 }
     }
 }
 

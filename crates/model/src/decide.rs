@@ -8,7 +8,7 @@ use crate::org::{Org, OrgState};
 use crate::permission::PermissionSet;
 use crate::policy::Policy;
 use crate::reach::Surface;
-use crate::secret::Secret;
+use crate::secret::Proof;
 use crate::token::{Kinds, Token, TokenState};
 use crate::{Millis, Uuid};
 
@@ -83,7 +83,7 @@ pub struct Facts<'a> {
     /// The token.
     pub token: &'a Token,
     /// The secret that was presented.
-    pub secret: &'a Secret,
+    pub secret: &'a Proof,
     /// When the token was last used, as far as anyone here knows: its row may be behind.
     pub last_used_at: Millis,
     /// The owner; `None` for an org token.

@@ -107,6 +107,29 @@ pub struct Secret {
     pub sealed: Vec<u8>,
 }
 
+/// What of a secret decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof {
+    /// Row id.
+    pub id: Uuid,
+    /// The token that it proves.
+    pub token_id: Uuid,
+    /// The digest of its text.
+    pub digest: Digest,
+    /// When it was made.
+    pub created_at: Millis,
+    /// It proves nothing from then on.
+    pub good_until: Millis,
+}
+
+impl Secret {
+    /// What of it decides.
+    pub fn proof(&self) -> Proof {
+        let Self { id, token_id, digest, created_at, good_until, .. } = *self;
+        Proof { id, token_id, digest, created_at, good_until }
+    }
+}
+
 /// The form of a secret's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

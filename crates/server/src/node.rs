@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
@@ -15,6 +15,8 @@ use tokenhouse_model::gate::Rules;
 use tokenhouse_model::{Error, ErrorKind, Refusal};
 use tokenhouse_store::inspect::{self, Findings};
 use tokenhouse_store::{Checkpoints, Found, Location, MasterKey, Settings, Store};
+
+use tokio::sync::watch;
 
 use crate::config::{Config, ForwardedHeader};
 use crate::environment;
@@ -213,7 +215,9 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener, gate: Gat
     // From here on others wait for this node, until it leaves.
     groups::settle(&ctx).await?;
     pulse::join(&ctx).await?;
-    let tending = tokio::spawn(tend(ctx.clone(), Duration::from_secs(config.usage.flush_seconds)));
+    let (ending, ended) = watch::channel(());
+    let flushing = tokio::spawn(flush(ctx.clone(), Duration::from_secs(config.usage.flush_seconds), ended));
+    let tending = tokio::spawn(tend(ctx.clone()));
     let working = tokio::spawn(work(ctx.clone()));
     if let Err(error) = tokens::wipe_left(&ctx).await {
         tracing::warn!(%error, "sealed secrets that nobody keeps any more could not be wiped");
@@ -226,21 +230,44 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener, gate: Gat
         }
     };
     let (stopped, cut) = tokio::join!(listener.serve(entrance, stop, drain), gate);
+    drop(ending);
     tending.abort();
     working.abort();
+    // What it writes just now must not be lost, nor be written twice.
+    if let Err(error) = flushing.await {
+        tracing::warn!(%error, "uses could not be written");
+    }
     housekeeping::close(&ctx).await;
     tracing::info!(requests_cut = stopped.cut + cut, "stopped");
     Ok(())
 }
 
-/// Flushes uses and writes checkpoints, until aborted.
-async fn tend(ctx: Arc<Ctx>, flush: Duration) {
-    let mut flush = tokio::time::interval(flush);
+/// Looks every so often for uses to write, and writes them little by little, so that neither requests nor changes wait for
+/// it: after each transaction it rests for four times as long. Until told to end.
+async fn flush(ctx: Arc<Ctx>, every: Duration, mut ended: watch::Receiver<()>) {
+    loop {
+        let begun = Instant::now();
+        let rest = match housekeeping::flush_due(&ctx).await {
+            Ok(true) => (begun.elapsed() * 4).min(every),
+            Ok(false) => every,
+            Err(error) => {
+                tracing::warn!(%error, "uses could not be written; they are kept for the next time");
+                every
+            }
+        };
+        // The other end only ever goes away.
+        if tokio::time::timeout(rest, ended.changed()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Forgets kept answers and writes checkpoints, until aborted.
+async fn tend(ctx: Arc<Ctx>) {
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
     loop {
         let (what, outcome) = tokio::select! {
-            _ = flush.tick() => ("uses could not be written; they are kept for the next time", housekeeping::flush_uses(&ctx).await),
-            () = housekeeping::bell(&ctx) => ("uses could not be written", housekeeping::flush_uses(&ctx).await),
+            () = housekeeping::bell(&ctx) => ("kept answers could not be forgotten", housekeeping::forget_young(&ctx).await),
             _ = checkpoint.tick() => ("a checkpoint could not be written", housekeeping::checkpoint(&ctx).await),
         };
         if let Err(error) = outcome {
@@ -249,8 +276,8 @@ async fn tend(ctx: Arc<Ctx>, flush: Duration) {
     }
 }
 
-/// Looks at the time and does the jobs that are due, until aborted. Apart from [`tend`]: what is counted must not wait for
-/// a long job.
+/// Looks at the time and does the jobs that are due, until aborted. Apart from [`flush`]: what is counted must not wait
+/// for a long job.
 async fn work(ctx: Arc<Ctx>) {
     let mut every = tokio::time::interval(JOBS_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

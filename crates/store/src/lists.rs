@@ -7,8 +7,8 @@ use crate::sql::{Arg, Bind, Row, Statement};
 
 /// How many keys stand in the places of [`keys!`].
 const MANY: usize = 64;
-/// How many keys stand in the places of [`each!`].
-const FEW: usize = 16;
+/// How many keys stand in the places of [`each!`], and rows in those of [`rows!`].
+pub(crate) const FEW: usize = 16;
 
 /// Places for 64 keys; what else a statement is given comes after them, from `$65` on.
 macro_rules! keys {
@@ -34,7 +34,34 @@ macro_rules! each {
     };
 }
 
-pub(crate) use {each, keys};
+/// Places for 16 rows of three or of six values; what else a statement is given comes after them. Both databases call the
+/// columns of such rows `column1` and so on.
+macro_rules! rows {
+    (3) => {
+        "($1, $2, $3), ($4, $5, $6), ($7, $8, $9), ($10, $11, $12), ($13, $14, $15), ($16, $17, $18), \
+         ($19, $20, $21), ($22, $23, $24), ($25, $26, $27), ($28, $29, $30), ($31, $32, $33), ($34, $35, $36), \
+         ($37, $38, $39), ($40, $41, $42), ($43, $44, $45), ($46, $47, $48)"
+    };
+    (6) => {
+        "($1, $2, $3, $4, $5, $6), ($7, $8, $9, $10, $11, $12), ($13, $14, $15, $16, $17, $18), \
+         ($19, $20, $21, $22, $23, $24), ($25, $26, $27, $28, $29, $30), ($31, $32, $33, $34, $35, $36), \
+         ($37, $38, $39, $40, $41, $42), ($43, $44, $45, $46, $47, $48), ($49, $50, $51, $52, $53, $54), \
+         ($55, $56, $57, $58, $59, $60), ($61, $62, $63, $64, $65, $66), ($67, $68, $69, $70, $71, $72), \
+         ($73, $74, $75, $76, $77, $78), ($79, $80, $81, $82, $83, $84), ($85, $86, $87, $88, $89, $90), \
+         ($91, $92, $93, $94, $95, $96)"
+    };
+}
+
+pub(crate) use {each, keys, rows};
+
+/// What a statement with [`rows!`] is given: at most 16 rows, this one in the places that are left, and the rest.
+pub(crate) fn filled<'a>(
+    rows: impl Iterator<Item = Vec<Arg<'a>>>,
+    last: Vec<Arg<'a>>,
+    rest: &[Arg<'a>],
+) -> Vec<Arg<'a>> {
+    rows.chain(std::iter::repeat(last)).take(FEW).flatten().chain(rest.iter().cloned()).collect()
+}
 
 /// The rows of a statement with [`keys!`] for all of these keys. Rows of one key come together, in the statement's order.
 pub(crate) async fn among<T: Row, K: Bind>(

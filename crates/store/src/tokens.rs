@@ -4,7 +4,7 @@ use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Millis, Result, Secret, Token, TokenKind, TokenState, Uuid};
 
 use crate::conn::{Conn, Number};
-use crate::lists::{among, change_among, keys};
+use crate::lists::{FEW, among, change_among, filled, keys, rows};
 use crate::search::trigrams;
 use crate::sql::{Bind as _, args, row, statements};
 
@@ -62,7 +62,8 @@ statements! {
         ORDER BY id LIMIT $3");
     LIVE_OF_OWNERS = concat!("SELECT ", token!(), " FROM token WHERE owner_id IN (", keys!(), ") AND state <> 'revoked'
         AND expires_at > $65 ORDER BY owner_id, id LIMIT $66");
-    USED = "UPDATE token SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at < $2";
+    USED = concat!("UPDATE token SET last_used_at = column2, last_used_address = column3
+        FROM (VALUES ", rows!(3), ") AS used WHERE id = column1 AND column2 - last_used_at >= $49");
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
     SECRETS_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest IN (", keys!(), ")");
@@ -202,12 +203,28 @@ pub async fn live_of_owners(conn: &mut Conn<'_>, owners: &[Uuid], now: Millis, l
     among(conn, &LIVE_OF_OWNERS, owners, args![now, limit]).await
 }
 
-/// Notes a use; an earlier one than is known changes nothing.
+/// When and from where a token was used.
+#[derive(Clone, Debug)]
+pub struct Used {
+    /// The token.
+    pub token: Uuid,
+    /// When, in epoch milliseconds.
+    pub at: Millis,
+    /// From where; empty if unknown.
+    pub address: String,
+}
+
+/// Notes uses that are newer by at least so many milliseconds than what is known.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn used(conn: &mut Conn<'_>, token: Uuid, at: Millis, address: &str) -> Result<()> {
-    conn.run(&USED, args![token, at, address]).await.map(|_| ())
+pub async fn used(conn: &mut Conn<'_>, uses: &[Used], newer: Millis) -> Result<()> {
+    for chunk in uses.chunks(FEW) {
+        let rows = chunk.iter().map(|used| args![used.token, used.at, used.address].to_vec());
+        let Some(last) = rows.clone().next_back() else { continue };
+        conn.run(&USED, &filled(rows, last, args![newer])).await?;
+    }
+    Ok(())
 }
 
 /// Adds a secret.

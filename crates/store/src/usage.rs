@@ -1,9 +1,12 @@
 //! Rows of use: what was counted in memory and flushed.
 
+use std::collections::HashMap;
+
 use tokenhouse_model::{Millis, Result, Uuid};
 
 use crate::conn::{Conn, Number};
-use crate::sql::{Bind as _, args, row, statements};
+use crate::lists::{FEW, filled, rows};
+use crate::sql::{Bind as _, Row, args, row, statements};
 
 /// How often a token was used on one day with one outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +28,13 @@ pub struct UsageDay {
 row!(UsageDay: "usage_day" { token_id, day, outcome, uses, last_at, addresses });
 
 statements! {
-    ADD = "INSERT INTO usage_day (token_id, day, outcome, uses, last_at, addresses) VALUES ($1, $2, $3, $4, $5, $6)
+    ADD = concat!("INSERT INTO usage_day (token_id, day, outcome, uses, last_at, addresses)
+        SELECT column1, column2, column3, column4, column5, column6 FROM (VALUES ", rows!(6), ") AS more WHERE column4 > 0
         ON CONFLICT (token_id, day, outcome) DO UPDATE SET uses = usage_day.uses + excluded.uses,
         last_at = CASE WHEN excluded.last_at > usage_day.last_at THEN excluded.last_at ELSE usage_day.last_at END,
-        addresses = excluded.addresses";
-    ONE = "SELECT token_id, day, outcome, uses, last_at, addresses FROM usage_day
-        WHERE token_id = $1 AND day = $2 AND outcome = $3";
+        addresses = CASE WHEN excluded.addresses = '' THEN usage_day.addresses ELSE excluded.addresses END");
+    KNOWN = concat!("SELECT token_id, day, outcome, uses, last_at, addresses FROM usage_day
+        WHERE (token_id, day, outcome) IN (VALUES ", rows!(3), ")");
     OF_TOKEN = "SELECT token_id, day, outcome, uses, last_at, addresses FROM usage_day WHERE token_id = $1
         ORDER BY day, outcome LIMIT 1000";
     FORGET = "DELETE FROM usage_day WHERE (token_id, day, outcome) IN
@@ -41,19 +45,45 @@ statements! {
 /// The most addresses that are remembered of a token, day and outcome.
 pub const MOST_ADDRESSES: usize = 8;
 
-/// Adds uses to a day.
+/// Adds uses to days, each of which is there once.
 ///
 /// # Errors
 /// `unavailable`.
-pub async fn add(conn: &mut Conn<'_>, more: &UsageDay) -> Result<()> {
-    let known: Option<UsageDay> = conn.one(&ONE, args![more.token_id, more.day, more.outcome]).await?;
+pub async fn add(conn: &mut Conn<'_>, more: &[UsageDay]) -> Result<()> {
+    for chunk in more.chunks(FEW) {
+        let Some(last) = chunk.last() else { continue };
+        let key = |day: &UsageDay| (day.token_id, day.day, day.outcome.clone());
+        // Without an address those that are known stay as they are.
+        let known: Vec<UsageDay> = if chunk.iter().all(|day| day.addresses.is_empty()) {
+            Vec::new()
+        } else {
+            let keys = chunk.iter().map(|day| args![day.token_id, day.day, day.outcome].to_vec());
+            let padding = args![last.token_id, last.day, last.outcome].to_vec();
+            conn.all(&KNOWN, &filled(keys, padding, &[])).await?
+        };
+        let known: HashMap<_, _> = known.into_iter().map(|day| (key(&day), day.addresses)).collect();
+        let days: Vec<UsageDay> = chunk
+            .iter()
+            .map(|day| {
+                let before = known.get(&key(day)).map_or("", String::as_str);
+                UsageDay { addresses: joined(before, &day.addresses), ..day.clone() }
+            })
+            .collect();
+        let nothing = UsageDay { uses: 0, ..last.clone() };
+        conn.run(&ADD, &filled(days.iter().map(Row::args), nothing.args(), &[])).await?;
+    }
+    Ok(())
+}
+
+/// The first seen addresses.
+fn joined(before: &str, more: &str) -> String {
     let mut addresses: Vec<&str> = Vec::new();
-    for address in known.iter().flat_map(|day| day.addresses.split(' ')).chain(more.addresses.split(' ')) {
+    for address in before.split(' ').chain(more.split(' ')) {
         if !address.is_empty() && addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
             addresses.push(address);
         }
     }
-    conn.insert(&ADD, &UsageDay { addresses: addresses.join(" "), ..more.clone() }).await
+    addresses.join(" ")
 }
 
 /// A token's days, oldest first.

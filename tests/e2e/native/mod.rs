@@ -17,4 +17,5 @@ mod rules;
 mod session;
 mod smoke;
 mod tokens;
+mod usage;
 mod verify;

@@ -1,7 +1,10 @@
 //! `Idempotency-Key`: a repeated request gets the first one's answer, and makes nothing twice.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokenhouse_authority::housekeeping;
 use tokenhouse_e2e::{Answer, House, both};
 
 async fn keyed(house: &House, token: &str, path: &str, key: &str, body: Value) -> Answer {
@@ -88,6 +91,22 @@ both! {
         house.flush().await;
         let gone = issue(house, &house.admin, "k", "ci").await.refused(409, "idempotency_gone");
         assert_eq!(gone.text("token_id"), first.text("id"));
+    }
+
+    async fn a_secret_in_constant_use_asks_for_its_answers_end_once(house) {
+        let first = issue(house, &house.admin, "k", "ci").await.expect(201).text("secret");
+        let rung = async |house: &House| {
+            tokio::time::timeout(Duration::from_millis(50), housekeeping::bell(&house.ctx)).await.is_ok()
+        };
+        house.verdict(&first).await;
+        // The house's own credentials are young as well.
+        while rung(house).await {
+            housekeeping::forget_young(&house.ctx).await.unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(house.verdict(&first).await, "good");
+            assert!(!rung(house).await);
+        }
     }
 
     async fn the_answer_is_gone_once_its_token_was_revoked_or_rotated(house) {

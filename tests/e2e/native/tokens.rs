@@ -452,43 +452,4 @@ both! {
         let answer = house.get(&house.admin, &format!("/v1/tokens/{secret}")).await.refused(404, "not_found");
         assert!(!answer.raw.contains(&secret));
     }
-
-    async fn use_is_told_by_day_and_outcome(house) {
-        const DAY: i64 = 86_400_000;
-        let (id, secret) = house.issue(&house.admin, json!({"cidrs": ["10.0.0.0/8"]})).await;
-        let start = house.clock.now();
-        let use_from = async |address: &str| {
-            house.post(&house.admin, "/v1/verify", json!({"token": secret, "client_ip": address})).await.expect(200);
-        };
-        for address in ["10.0.0.1", "10.0.0.2", "10.0.0.1", "192.0.2.1"] {
-            use_from(address).await;
-        }
-        house.flush().await;
-        house.clock.advance(DAY);
-        for number in 0..12 {
-            use_from(&format!("10.0.1.{number}")).await;
-        }
-        house.flush().await;
-        let usage = house.get(&house.admin, &format!("/v1/tokens/{id}/usage")).await.expect(200);
-        let day = |at: i64| at / DAY * DAY;
-        let mut items = usage["items"].as_array().unwrap().clone();
-        items.sort_by_key(|item| (item["day"].as_i64(), item["outcome"].to_string()));
-        assert_eq!(items.len(), 3, "{}", usage.raw);
-        let refused = json!({"day": day(start), "outcome": "address", "count": 1, "last_at": start, "addresses": []});
-        assert_eq!(items[0], refused);
-        let from = ["10.0.0.1", "10.0.0.2"];
-        let good = json!({"day": day(start), "outcome": "good", "count": 3, "last_at": start, "addresses": from});
-        assert_eq!(items[1], good);
-        assert_eq!((&items[2]["day"], &items[2]["count"]), (&json!(day(start + DAY)), &json!(12)));
-        assert_eq!(items[2]["addresses"].as_array().unwrap().len(), 8);
-        let shown = read(house, &id).await;
-        assert_eq!(shown.number("last_used_at"), start + DAY);
-        assert!(shown.text("last_used_address").starts_with("10.0.1."));
-        // The same day again adds up, and is there after a restart.
-        use_from("10.0.1.0").await;
-        house.flush().await;
-        house.restart().await;
-        let usage = house.get(&house.admin, &format!("/v1/tokens/{id}/usage")).await.expect(200);
-        assert!(usage["items"].as_array().unwrap().iter().any(|item| item["count"] == 13), "{}", usage.raw);
-    }
 }

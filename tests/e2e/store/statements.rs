@@ -229,8 +229,9 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     same!(tokens::count_live_of_org(conn, ORG, TokenKind::User, 100, 0), 0);
     same!(tokens::live_of(conn, ACCOUNT, Uuid::nil(), 10), [&token]);
     same!(tokens::live_of_owners(conn, &[n(99), ACCOUNT], 0, 10), [&token]);
-    for (at, address) in [(90, "192.0.2.1"), (80, "192.0.2.2")] {
-        tokens::used(conn, TOKEN, at, address).await?;
+    for (at, address, newer) in [(90, "192.0.2.1", 1), (80, "192.0.2.2", 1), (95, "192.0.2.3", 10)] {
+        let address = address.to_owned();
+        tokens::used(conn, &[tokens::Used { token: TOKEN, at, address }], newer).await?;
     }
     (token.last_used_at, token.last_used_address) = (90, "192.0.2.1".to_owned());
     same!(tokens::by_id(conn, TOKEN), Some(&token));
@@ -285,12 +286,21 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
         last_at: 5,
         addresses: "192.0.2.1".to_owned(),
     };
-    usage::add(conn, &day).await?;
-    usage::add(conn, &UsageDay { last_at: 4, addresses: "192.0.2.2".to_owned(), ..day.clone() }).await?;
-    (day.uses, day.addresses) = (4, "192.0.2.1 192.0.2.2".to_owned());
-    same!(usage::of_token(conn, TOKEN), [&day]);
+    // More than stand in one statement; of the first day three times, once without an address.
+    let other = |day_of: i64| UsageDay { day: day_of, ..day.clone() };
+    let many: Vec<UsageDay> = (0..20).map(|more| other(20_000 + more)).collect();
+    usage::add(conn, &many).await?;
+    usage::add(conn, &[UsageDay { last_at: 4, addresses: "192.0.2.2".to_owned(), ..day.clone() }]).await?;
+    usage::add(conn, &[UsageDay { last_at: 3, addresses: String::new(), ..day.clone() }]).await?;
+    usage::add(conn, &[]).await?;
+    same!(usage::count_before(conn, 20_020, 100), 20);
+    assert_eq!(usage::of_token(conn, TOKEN).await?[1..], many[1..]);
+    same!(usage::forget_before(conn, 19_999, 100), 0);
+    (day.uses, day.addresses) = (6, "192.0.2.1 192.0.2.2".to_owned());
+    assert_eq!(usage::of_token(conn, TOKEN).await?[0], day);
     same!(usage::count_before(conn, 20_001, 10), 1);
     same!(usage::forget_before(conn, 20_001, 10), 1);
+    same!(usage::forget_before(conn, 20_020, 100), 19);
     let job = Job::new(JobKind::Forget, 1);
     jobs::add(conn, &job).await?;
     let mut taken = job.take(n(8), 2, 3).unwrap();

@@ -1,20 +1,20 @@
 //! Reading what is not remembered: one reading for everybody who asks for the same, under the fill rule (design 4).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::grafana::Parts;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Secret, Token, Uuid};
+use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Token, Uuid};
 use tokenhouse_store::{Conn, accounts, ledger, moved, orgs, roles, tokens};
 use tokio::sync::{AcquireError, Semaphore, watch};
 
 use super::memory::{Domain, Holder, Known, Missing, Recalled};
 use super::slow::Slow;
-use crate::Ctx;
+use crate::{Ctx, once};
 
 /// How many may wait for their turn to read; beyond it the node says that it is busy.
 const QUEUE: usize = 256;
@@ -212,8 +212,9 @@ async fn join(
     let Some(secret) = tokens::secret(conn, digest).await? else { return Ok(None) };
     let Some(token) = tokens::by_id(conn, secret.token_id).await? else { return Ok(None) };
     // What is decided anew for a change needs all of it, what is remembered does not.
-    let (secret, token) = if recall { lean(secret, token) } else { (secret, token) };
-    let known = Known { tally: ctx.uses.tally(token.id), secret, token, tag };
+    let token = if recall { lean(token) } else { token };
+    let young = AtomicBool::new(secret.created_at + once::KEPT > now);
+    let known = Known { tally: ctx.uses.tally(token.id), secret: secret.proof(), token, young, tag };
     let (id, org) = (known.holder_id(), known.token.org_id);
     // What is remembered of the account and the org is as true as what is read now: the same rule was asked of it.
     if recall && let Some(holder) = ctx.truth.memory.holder(id, &ctx.truth.board, now) {
@@ -231,15 +232,14 @@ async fn join(
     Ok(Some((Arc::new(known), Arc::new(holder))))
 }
 
-/// Without the texts that are only searched, shown or opened: nobody asks a remembered token for them, and they would take
-/// a fifth of its memory.
-fn lean(mut secret: Secret, mut token: Token) -> (Secret, Token) {
-    for text in [&mut token.short_id, &mut token.name_fold, &mut token.last_used_address, &mut secret.last4] {
+/// Without the texts that are only searched or shown: nobody asks a remembered token for them, and they would take a fifth
+/// of its memory.
+fn lean(mut token: Token) -> Token {
+    for text in [&mut token.short_id, &mut token.name_fold, &mut token.last_used_address] {
         *text = String::new();
     }
-    secret.sealed = Vec::new();
     token.name.shrink_to_fit();
-    (secret, token)
+    token
 }
 
 async fn hold(

@@ -6,12 +6,13 @@
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::mem::size_of;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use tokenhouse_model::follow::Tag;
-use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Secret, Token, Uuid, grafana};
+use tokenhouse_model::secret::{Digest, Proof};
+use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Token, Uuid, grafana};
 
 use super::board::{Board, Key};
 use super::uses::Tally;
@@ -19,8 +20,10 @@ use super::uses::Tally;
 /// A secret and its token.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) secret: Secret,
+    pub(crate) secret: Proof,
     pub(crate) token: Token,
+    /// Whether the answer that carried the secret may still be kept for a repeated request, though it arrived.
+    pub(crate) young: AtomicBool,
     /// How the token is used on this node.
     pub(crate) tally: Arc<Tally>,
     pub(crate) tag: Tag,
@@ -160,9 +163,8 @@ impl Weighter<Digest, Joined> for Weigh {
         let known = &joined.known;
         let token = &known.token;
         let texts = token.short_id.len() + token.name.len() + token.name_fold.len() + token.last_used_address.len();
-        let secret = known.secret.last4.len() + known.secret.sealed.len();
         let scopes = token.scopes.only().map_or(0, services) + token.addresses.count() * 24;
-        (PLACE + size_of::<Known>() + size_of::<Tally>() + 128 + texts + secret + scopes) as u64
+        (PLACE + size_of::<Known>() + size_of::<Tally>() + 128 + texts + scopes) as u64
     }
 }
 
@@ -219,9 +221,9 @@ impl Memory {
     pub(crate) fn new(bytes: u64) -> Self {
         // Junk has a part of its own, so that no flood of it pushes out what is good.
         Self {
-            known: map(bytes / 100 * 60, 700),
+            known: map(bytes / 100 * 64, 750),
             unknown: map(bytes / 100 * 8, PLACE as u64),
-            holders: map(bytes / 100 * 30, 500),
+            holders: map(bytes / 100 * 26, 450),
             domains: map(bytes / 100 * 2, 500),
         }
     }

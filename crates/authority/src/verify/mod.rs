@@ -23,8 +23,8 @@ use tokenhouse_model::secret::{Digest, Shape};
 use tokenhouse_model::{Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
 use tokenhouse_store::ledger;
 
+use crate::Ctx;
 use crate::caller::Caller;
-use crate::{Ctx, once};
 pub(crate) use fill::{Fills, fresh};
 pub use memory::Filled;
 use memory::{Holder, Known, Recalled};
@@ -208,7 +208,8 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
     Ok(match decide_over((known, holder), ask, now) {
         Ok(good) => {
             ctx.uses.good(&good.known.tally, now, ask.address);
-            if good.known.secret.created_at + once::KEPT > now {
+            // Once, however often it is used; the first look is the common one.
+            if good.known.young.load(Ordering::Relaxed) && good.known.young.swap(false, Ordering::Relaxed) {
                 ctx.uses.young(good.secret_id());
             }
             Verdict::Good(Good { stale, ..good })

@@ -1,6 +1,8 @@
-//! Uses, counted in memory and flushed by [`crate::housekeeping`] (design 6). A crash loses at most one interval.
+//! Uses, counted in memory and flushed by [`crate::housekeeping`] (design 6). A crash loses what was not flushed: of a token
+//! that is used for the first time in a while what came since the last flush, of a busy one at most a minute.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +15,10 @@ use tokio::sync::Notify;
 const MOST_ADDRESSES: usize = 8;
 /// The most young secrets whose use is remembered until the next flush.
 const MOST_FRESH: usize = 16_384;
+
+/// What is counted of one token is written at most so often, in milliseconds: last uses are kept to the minute, and a busy
+/// token would be written with every flush.
+const HOLD: Millis = 60_000;
 
 /// What a count is about: the token, the day, and the reason of a refusal or nothing.
 pub(crate) type Key = (Uuid, i64, Option<Reason>);
@@ -47,6 +53,11 @@ impl Count {
         }
     }
 
+    fn join(&mut self, more: Self) {
+        self.add(more.uses, more.last_at, more.last_address);
+        more.addresses.into_iter().for_each(|address| self.add(0, 0, Some(address)));
+    }
+
     /// Takes what was counted; the room for addresses stays.
     fn take(&mut self) -> Self {
         let taken = self.clone();
@@ -67,6 +78,8 @@ pub(crate) struct Tally {
 struct Inner {
     /// Whether it stands in the list of what is to be flushed.
     listed: bool,
+    /// When it was last taken to be written; 0 if it never was.
+    taken: Millis,
     /// When it was last used here.
     latest: Millis,
     /// The day of `good`, since the epoch.
@@ -88,6 +101,20 @@ impl Tally {
 }
 
 impl Inner {
+    /// Takes what was counted, of each day and reason once.
+    fn take(&mut self, now: Millis) -> Vec<((i64, Option<Reason>), Count)> {
+        (self.listed, self.taken) = (false, now);
+        let (day, good) = ((self.day, None), self.good.take());
+        if !good.is_empty() {
+            match self.others.iter_mut().find(|(key, _)| *key == day) {
+                // Given back, and used again on the same day.
+                Some((_, count)) => count.join(good),
+                None => self.others.push((day, good)),
+            }
+        }
+        std::mem::take(&mut self.others)
+    }
+
     fn other(&mut self, key: (i64, Option<Reason>)) -> Option<&mut Count> {
         // One for each reason and two days: a bound that nothing reaches.
         if self.others.len() >= 64 && !self.others.iter().any(|(there, _)| *there == key) {
@@ -101,16 +128,50 @@ impl Inner {
     }
 }
 
+/// A tally and from when on it is to be flushed; the earliest is the greatest.
+#[derive(Debug)]
+struct Due {
+    at: Millis,
+    tally: Arc<Tally>,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.cmp(&self.at)
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+/// The tallies of tokens that are remembered or to be flushed.
+#[derive(Debug, Default)]
+struct Tallies {
+    all: HashMap<Uuid, Arc<Tally>>,
+    /// How many there may be before those that nobody needs are looked for.
+    most: usize,
+}
+
 /// The counters of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Uses {
-    /// The tallies of tokens that are remembered or to be flushed.
-    tallies: Mutex<HashMap<Uuid, Arc<Tally>>>,
-    /// Those to which something was added since the last flush.
-    listed: Mutex<Vec<Arc<Tally>>>,
+    tallies: Mutex<Tallies>,
+    /// Those to which something was added since they were last taken.
+    listed: Mutex<BinaryHeap<Due>>,
     /// Young secrets that were used: an answer that carries one need not be kept longer.
     fresh: Mutex<Vec<Uuid>>,
-    /// Rung when something should be flushed soon.
+    /// Rung when such an answer should go soon.
     pub(crate) bell: Notify,
 }
 
@@ -122,13 +183,19 @@ impl Uses {
     /// The tally of a token, of which there is one however often the token is read.
     pub(crate) fn tally(&self, token: Uuid) -> Arc<Tally> {
         let mut tallies = lock(&self.tallies);
+        if tallies.all.len() >= tallies.most {
+            // What nobody remembers and nothing was added to is done with.
+            tallies.all.retain(|_, tally| Arc::strong_count(tally) > 1 || tally.lock().listed);
+            tallies.most = tallies.all.len() * 2 + 1024;
+        }
         let new = || Arc::new(Tally { token, inner: Mutex::default() });
-        tallies.entry(token).or_insert_with(new).clone()
+        tallies.all.entry(token).or_insert_with(new).clone()
     }
 
     fn list(&self, tally: &Arc<Tally>, inner: &mut Inner) {
         if !std::mem::replace(&mut inner.listed, true) {
-            lock(&self.listed).push(tally.clone());
+            let at = if inner.taken == 0 { 0 } else { inner.taken + HOLD };
+            lock(&self.listed).push(Due { at, tally: tally.clone() });
         }
     }
 
@@ -168,44 +235,48 @@ impl Uses {
         self.list(tally, &mut inner);
     }
 
-    /// Takes everything that was counted.
-    pub(crate) fn take(&self) -> Taken {
-        let mut taken = Taken { counts: Vec::new(), fresh: std::mem::take(&mut *lock(&self.fresh)) };
-        // Let go of first: a use holds its tally when it wants the list.
-        let listed = std::mem::take(&mut *lock(&self.listed));
-        for tally in listed {
-            let mut inner = tally.lock();
-            inner.listed = false;
-            let day = inner.day;
-            let good = inner.good.take();
-            let good = (!good.is_empty()).then_some(((day, None), good));
-            let counts = inner.others.drain(..).chain(good);
-            taken.counts.extend(counts.map(|((day, reason), count)| ((tally.token, day, reason), count)));
+    /// Takes what is due by then, of at most so many tokens, at this time.
+    pub(crate) fn take(&self, due: Millis, most: usize, now: Millis) -> Vec<(Key, Count)> {
+        let mut tallies = Vec::new();
+        {
+            let mut listed = lock(&self.listed);
+            while tallies.len() < most && listed.peek().is_some_and(|first| first.at <= due) {
+                tallies.extend(listed.pop().map(|due| due.tally));
+            }
         }
-        // What nobody remembers and nothing was added to is done with.
-        lock(&self.tallies).retain(|_, tally| Arc::strong_count(tally) > 1 || tally.lock().listed);
-        taken
+        // The list is let go of first: a use holds its tally when it wants the list.
+        let mut counts = Vec::new();
+        for tally in tallies {
+            let taken = tally.lock().take(now);
+            counts.extend(taken.into_iter().map(|((day, reason), count)| ((tally.token, day, reason), count)));
+        }
+        counts
     }
 
     /// Puts back what could not be written.
-    pub(crate) fn give_back(&self, taken: Taken) {
-        for ((token, day, reason), count) in taken.counts {
+    pub(crate) fn give_back(&self, counts: Vec<(Key, Count)>) {
+        for ((token, day, reason), count) in counts {
             let tally = self.tally(token);
             let mut inner = tally.lock();
+            // The next flush is to try again.
+            inner.taken = 0;
             inner.latest = if reason.is_none() { inner.latest.max(count.last_at) } else { inner.latest };
             if let Some(there) = inner.other((day, reason)) {
-                there.add(count.uses, count.last_at, count.last_address);
-                count.addresses.into_iter().for_each(|address| there.add(0, 0, Some(address)));
+                there.join(count);
             }
             self.list(&tally, &mut inner);
         }
-        lock(&self.fresh).extend(taken.fresh);
     }
-}
 
-/// What was counted since the last time.
-#[derive(Debug, Default)]
-pub(crate) struct Taken {
-    pub(crate) counts: Vec<(Key, Count)>,
-    pub(crate) fresh: Vec<Uuid>,
+    /// Takes at most so many of the young secrets that were used.
+    pub(crate) fn take_young(&self, most: usize) -> Vec<Uuid> {
+        let mut fresh = lock(&self.fresh);
+        let keep = fresh.len().saturating_sub(most);
+        fresh.split_off(keep)
+    }
+
+    /// Puts back those whose answers could not be forgotten.
+    pub(crate) fn give_young_back(&self, secrets: Vec<Uuid>) {
+        lock(&self.fresh).extend(secrets);
+    }
 }

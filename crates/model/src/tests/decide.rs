@@ -28,7 +28,7 @@ impl Case {
         decide(
             &Facts {
                 token,
-                secret,
+                secret: &secret.proof(),
                 last_used_at: token.last_used_at,
                 account: account.as_ref(),
                 held: &held,

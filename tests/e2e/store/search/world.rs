@@ -242,9 +242,9 @@ impl Rows {
         for token in &self.tokens {
             tokens::insert(conn, token).await?;
         }
-        for (token, at) in &self.used {
-            tokens::used(conn, *token, *at, "").await?;
-        }
+        let used = self.used.iter();
+        let used = used.map(|(token, at)| tokens::Used { token: *token, at: *at, address: String::new() });
+        tokens::used(conn, &used.collect::<Vec<_>>(), 1).await?;
         Ok(())
     }
 }
