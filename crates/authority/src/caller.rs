@@ -61,6 +61,11 @@ impl Caller {
         Self { digest, surface, address, request_id, once: None, wait: false, good, effective }
     }
 
+    /// His credential.
+    pub fn good(&self) -> &Good {
+        &self.good
+    }
+
     /// The token that was presented.
     pub fn token(&self) -> &Token {
         self.good.token()

@@ -13,7 +13,8 @@ use axum::http::{Method, Request};
 use axum::response::Response;
 use tower::Service;
 
-use crate::{App, gate, native, oauth, record};
+use crate::gate::{self, envoy};
+use crate::{App, native, oauth, record};
 
 /// Everything that is served. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ impl Entrance {
         let request = request.map(Body::new);
         let app = &self.app;
         match question(request.method(), request.uri().path()) {
+            Some(Question::Envoy) => record::question(app, request, envoy::CHECK, envoy::check).await,
             Some(Question::Gate(route)) => record::question(app, request, route, gate::answer).await,
             // A private listener has the gate and nothing else.
             Some(Question::Introspection) if app.listener.is_none() => {
@@ -53,7 +55,9 @@ impl Entrance {
 enum Question {
     Introspection,
     Verify,
-    /// A gateway's, with its route.
+    /// Envoy's over gRPC.
+    Envoy,
+    /// Another gateway's, with its route.
     Gate(&'static str),
 }
 
@@ -61,6 +65,7 @@ fn question(method: &Method, path: &str) -> Option<Question> {
     match path {
         oauth::INTROSPECT if method == Method::POST => Some(Question::Introspection),
         native::VERIFY if method == Method::POST => Some(Question::Verify),
+        envoy::CHECK if method == Method::POST => Some(Question::Envoy),
         gate::GATE => Some(Question::Gate(gate::GATE)),
         _ if path.strip_prefix(gate::ENVOY).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
             Some(Question::Gate(gate::ENVOY))

@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokenhouse_authority::caller::{Caller, Once};
-use tokenhouse_authority::verify;
+use tokenhouse_authority::verify::{self, Good};
 use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, strip_bearer};
 use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
 use zeroize::Zeroizing;
@@ -57,6 +57,11 @@ impl<D: Door> FromRequestParts<App> for As<D> {
 
 /// Who is calling by the credential in a request's head.
 pub(crate) async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Served>) -> Result<Caller, Error> {
+    caller_with(&presented::<D>(parts)?, D::SURFACE, parts, app, served).await
+}
+
+/// The one credential in a request's head.
+pub(crate) fn presented<D: Door>(parts: &Parts) -> Result<Presented, Error> {
     let mut found = Vec::new();
     for value in parts.headers.get_all(header::AUTHORIZATION) {
         match parse_authorization(value.as_bytes())? {
@@ -67,8 +72,14 @@ pub(crate) async fn caller<D: Door>(parts: &Parts, app: &App, served: Option<&Se
     found.extend(parts.headers.get_all(X_AUTH_TOKEN).iter().map(|value| strip_bearer(value.as_bytes())));
     let queried = in_query(parts, D::QUERY)?;
     found.extend(queried.iter().map(|value| value.as_bytes()));
-    let presented = only_one(found)?.ok_or_else(Error::no_credential)?;
-    caller_with(&presented, D::SURFACE, parts, app, served).await
+    only_one(found)?.ok_or_else(Error::no_credential)
+}
+
+/// Whose credential it is, where somebody only asks about credentials.
+pub(crate) async fn asking(presented: &Presented, app: &App, served: &Served) -> Result<Good, Error> {
+    let good = verify::own(&app.ctx, presented, Surface::Native, served.address).await?;
+    served.called_by(good.token().owner_id, good.token().id);
+    Ok(good)
 }
 
 /// Who is calling by this credential.

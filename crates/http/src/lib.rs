@@ -29,6 +29,7 @@ use tokenhouse_authority::verify::Asker;
 use tokenhouse_model::Uuid;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::gate::Rules;
+use tokenhouse_model::request_id::Ids;
 use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -76,13 +77,15 @@ pub(crate) struct App {
     pub(crate) ctx: Arc<Ctx>,
     pub(crate) wire: Arc<Wire>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) ids: Arc<Ids>,
     /// Who asks the gate, where that is whoever reaches this listener.
     pub(crate) listener: Option<Asker>,
 }
 
 impl App {
     fn new(ctx: Arc<Ctx>, wire: Wire) -> Self {
-        Self { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()), listener: None }
+        let ids = Arc::new(Ids::new(ctx.random()));
+        Self { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()), ids, listener: None }
     }
 }
 

@@ -55,7 +55,7 @@ impl Record {
     fn begin<B>(app: &App, request: &Request<B>, route: Cow<'static, str>) -> Self {
         let begun = Instant::now();
         let given = request.headers().get(&REQUEST_ID).and_then(|value| request_id::accept(value.as_bytes()));
-        let id = given.map_or_else(|| request_id::new(app.ctx.random()), str::to_owned);
+        let id = given.map_or_else(|| app.ids.make(), str::to_owned);
         let served = Served { id, address: caller_address(app, request), caller: Arc::default() };
         Self { begun, served, method: request.method().clone(), route, dialect: Dialect::of(request.uri().path()) }
     }

@@ -35,6 +35,10 @@ both! {
             (unknown, "POST /api/v2/apitoken".to_owned(), "HTTP/1.1 401 Unauthorized"),
             (good.as_str(), "POST /api/v2/nothing".to_owned(), "HTTP/1.1 404 Not Found"),
             (good.as_str(), "GET /v1/whoami".to_owned(), "HTTP/1.1 200 OK"),
+            // Questions about credentials come in by a way of their own.
+            (unknown, "POST /v1/verify".to_owned(), "HTTP/1.1 401 Unauthorized"),
+            (good.as_str(), "POST /oauth2/introspect".to_owned(), "HTTP/1.1 415 Unsupported Media Type"),
+            (good.as_str(), "POST /gate".to_owned(), "HTTP/1.1 401 Unauthorized"),
         ] {
             let mut stream = TcpStream::connect(house.url.trim_start_matches("http://")).await.unwrap();
             for _ in 0..3 {

@@ -225,6 +225,22 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
 ///
 /// # Errors
 /// `unauthenticated` with the reason, which is logged and not told; `unavailable`.
+pub async fn own(
+    ctx: &Ctx,
+    presented: &Presented,
+    surface: Surface,
+    address: Option<std::net::IpAddr>,
+) -> Result<Good> {
+    match verify(ctx, presented, &Ask::on(surface, address)).await? {
+        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
+        Verdict::Good(good) => Ok(good),
+    }
+}
+
+/// The same for a request that does something.
+///
+/// # Errors
+/// As [`own`].
 pub async fn caller(
     ctx: &Ctx,
     presented: &Presented,
@@ -232,13 +248,9 @@ pub async fn caller(
     address: Option<std::net::IpAddr>,
     request_id: &str,
 ) -> Result<Caller> {
-    match verify(ctx, presented, &Ask::on(surface, address)).await? {
-        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
-        Verdict::Good(good) => {
-            let stored = good.stored();
-            Ok(Caller::new(good, stored, surface, address, request_id))
-        }
-    }
+    let good = own(ctx, presented, surface, address).await?;
+    let stored = good.stored();
+    Ok(Caller::new(good, stored, surface, address, request_id))
 }
 
 /// Who asks about other people's credentials, and for which org: the only one whose credentials are good there
@@ -249,13 +261,13 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// A caller who asks for his org.
+    /// Whose credential this is, for the org in which it acts.
     ///
     /// # Errors
     /// `missing_permission`.
-    pub fn of(caller: &Caller) -> Result<Self> {
-        caller.may(Act::Verify)?;
-        Ok(Self { org: caller.org().id })
+    pub fn of(good: &Good) -> Result<Self> {
+        Act::Verify.check(&good.effective)?;
+        Ok(Self { org: good.org().id })
     }
 
     /// Whoever reaches a listener that its operator gave to one org.
@@ -266,25 +278,6 @@ impl Asker {
     /// The org.
     pub fn org(self) -> Uuid {
         self.org
-    }
-}
-
-/// Who asks with this credential. The same as a [`caller`] who is an [`Asker`], for whom nothing is kept but that.
-///
-/// # Errors
-/// As [`caller`] and [`Asker::of`].
-pub async fn asker(
-    ctx: &Ctx,
-    presented: &Presented,
-    surface: Surface,
-    address: Option<std::net::IpAddr>,
-) -> Result<Asker> {
-    match verify(ctx, presented, &Ask::on(surface, address)).await? {
-        Verdict::Refused(refused) => Err(Error::credential(refused.reason)),
-        Verdict::Good(good) => {
-            Act::Verify.check(&good.effective)?;
-            Ok(Asker { org: good.org().id })
-        }
     }
 }
 

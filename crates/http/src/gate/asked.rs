@@ -55,7 +55,8 @@ async fn gateway(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result
     };
     let presented = only_one([credential]).ok().flatten().ok_or(Stop::Gateway("none".into()))?;
     // The gateway itself is the peer, whatever it forwards.
-    verify::asker(&app.ctx, &presented, Surface::Native, peer).await.map_err(|error| match error.refusal() {
+    let good = verify::own(&app.ctx, &presented, Surface::Native, peer).await;
+    good.and_then(|good| Asker::of(&good)).map_err(|error| match error.refusal() {
         Refusal::Credential(reason) => {
             app.metrics.refused(Surface::Native, *reason);
             Stop::Gateway(reason.as_str().into())

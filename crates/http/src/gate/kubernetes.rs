@@ -110,7 +110,7 @@ pub(super) async fn review(State(app): State<App>, request: Request) -> Reply<Js
         Some(asker) => asker,
         None => {
             let As(caller, _) = As::<NativeDoor>::from_request_parts(&mut parts, &app).await?;
-            Asker::of(&caller)?
+            Asker::of(caller.good())?
         }
     };
     let Body(review) = Body::<Review>::from_request(Request::from_parts(parts, body), &app).await?;

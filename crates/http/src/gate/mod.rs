@@ -5,7 +5,7 @@
 //! answered in [`told`].
 
 mod asked;
-mod envoy;
+pub(crate) mod envoy;
 mod kubernetes;
 mod told;
 
@@ -37,7 +37,7 @@ pub(crate) fn router() -> Router<App> {
         .route(ENVOY, any(ask))
         .route("/gate/envoy/", any(ask))
         .route("/gate/envoy/{*rest}", any(ask))
-        .route(envoy::CHECK, post(envoy::check))
+        .route(envoy::CHECK, post(envoy::routed))
         .route("/gate/kubernetes", post(kubernetes::review))
 }
 

@@ -12,7 +12,7 @@ use super::found;
 use super::shapes::{somebody, time};
 use crate::App;
 use crate::dialect::Reply;
-use crate::extract::{Body, NativeDoor, Unknown, caller, counted};
+use crate::extract::{Body, NativeDoor, Unknown, asking, counted, presented};
 use crate::record::Served;
 
 /// A question about somebody's credential.
@@ -97,8 +97,8 @@ pub(super) async fn verify(State(app): State<App>, Unknown(served): Unknown, req
 /// The same without anything in front of it.
 pub(crate) async fn ask(app: &App, served: &Served, request: Request) -> Reply<Response> {
     let (parts, body) = request.into_parts();
-    let caller = caller::<NativeDoor>(&parts, app, Some(served)).await;
-    let asker = Asker::of(&caller.map_err(|error| counted(app, Surface::Native, error))?)?;
+    let good = asking(&presented::<NativeDoor>(&parts)?, app, served).await;
+    let asker = Asker::of(&good.map_err(|error| counted(app, Surface::Native, error))?)?;
     let Body(request) = Body::<VerifyRequest>::from_request(Request::from_parts(parts, body), app).await?;
     let presented = Presented::new(request.token.expose().as_bytes());
     let question = request.question(&presented)?;

@@ -4,13 +4,14 @@
 use axum::http::header;
 use axum::http::request::Parts;
 use tokenhouse_authority::caller::Caller;
+use tokenhouse_authority::verify::{Asker, Good};
 use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, parse_basic};
 use tokenhouse_model::decide::Reason;
 use tokenhouse_model::{Error, Result, Surface, Uuid, name};
 
 use super::form::Form;
 use crate::App;
-use crate::extract::{caller_with, counted};
+use crate::extract::{asking, caller_with, counted};
 use crate::record::Served;
 
 /// What was presented, and under which name.
@@ -19,18 +20,36 @@ struct Client {
     name: Option<String>,
 }
 
+impl Client {
+    /// Refuses a name that is not that of the credential.
+    fn check(&self, good: &Good) -> Result<()> {
+        match &self.name {
+            Some(text) if !named(good, text) => Err(Error::credential(Reason::Unknown)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Who is calling.
 ///
 /// # Errors
 /// `unauthenticated`; `malformed`; `two_credentials`.
-pub(super) async fn calling(app: &App, served: Option<&Served>, parts: &Parts, form: &Form<'_>) -> Result<Caller> {
+pub(super) async fn calling(app: &App, served: &Served, parts: &Parts, form: &Form<'_>) -> Result<Caller> {
     let client = presented(parts, form)?;
-    let caller = caller_with(&client.presented, Surface::Native, parts, app, served).await;
-    let caller = caller.and_then(|caller| match client.name {
-        Some(text) if !named(&caller, &text) => Err(Error::credential(Reason::Unknown)),
-        _ => Ok(caller),
-    });
+    let caller = caller_with(&client.presented, Surface::Native, parts, app, Some(served)).await;
+    let caller = caller.and_then(|caller| client.check(caller.good()).map(|()| caller));
     caller.map_err(|error| counted(app, Surface::Native, error))
+}
+
+/// Who asks about credentials.
+///
+/// # Errors
+/// As [`calling`]; `missing_permission`.
+pub(super) async fn asker(app: &App, served: &Served, parts: &Parts, form: &Form<'_>) -> Result<Asker> {
+    let client = presented(parts, form)?;
+    let good = asking(&client.presented, app, served).await;
+    let good = good.and_then(|good| client.check(&good).map(|()| good));
+    Asker::of(&good.map_err(|error| counted(app, Surface::Native, error))?)
 }
 
 fn presented(parts: &Parts, form: &Form<'_>) -> Result<Client> {
@@ -58,11 +77,11 @@ fn presented(parts: &Parts, form: &Form<'_>) -> Result<Client> {
     }
 }
 
-/// Whether a client's name is the caller's: its account's identifier or id, or its token's id.
-fn named(caller: &Caller, text: &str) -> bool {
+/// Whether a client's name goes with its credential: the account's identifier or id, or the token's id.
+fn named(good: &Good, text: &str) -> bool {
     if let Ok(id) = Uuid::try_parse(text) {
-        return id == caller.token().id || caller.account().is_some_and(|account| account.id == id);
+        return id == good.token().id || good.account().is_some_and(|account| account.id == id);
     }
     let folded = name::findable(text, name::IDENTIFIER);
-    caller.account().is_some_and(|account| folded.is_some_and(|folded| folded == account.identifier_fold))
+    good.account().is_some_and(|account| folded.is_some_and(|folded| folded == account.identifier_fold))
 }

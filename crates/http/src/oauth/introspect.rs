@@ -4,11 +4,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Serialize, Serializer};
-use tokenhouse_authority::verify::{self, Asker, AtLeast, Good, Question, Verdict};
+use tokenhouse_authority::verify::{self, AtLeast, Good, Question, Verdict};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, Kinds, Millis, NEVER, PermissionSet, Surface, Uuid};
 
-use super::client::calling;
+use super::client::asker;
 use super::form::{Form, taken};
 use crate::App;
 use crate::dialect::Reply;
@@ -78,7 +78,7 @@ pub(super) async fn routed(State(app): State<App>, Unknown(served): Unknown, req
 pub(crate) async fn introspect(app: &App, served: &Served, request: Request) -> Reply<Response> {
     let (parts, body) = taken(app, request).await?;
     let form = Form::read(&body)?;
-    let asker = Asker::of(&calling(app, Some(served), &parts, &form).await?)?;
+    let asker = asker(app, served, &parts, &form).await?;
     let presented = Presented::new(form.token()?.as_bytes());
     let question = question(&form, &presented)?;
     let position = verify::position(&app.ctx);

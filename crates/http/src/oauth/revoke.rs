@@ -17,7 +17,7 @@ use crate::extract::Unknown;
 pub(super) async fn revoke(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
     let (parts, body) = taken(&app, request).await?;
     let form = Form::read(&body)?;
-    let caller = calling(&app, Some(&served), &parts, &form).await?;
+    let caller = calling(&app, &served, &parts, &form).await?;
     let presented = Presented::new(form.token()?.as_bytes());
     let mut response = ().into_response();
     if let Some(id) = tokens::proven(&app.ctx, &caller, &presented).await? {

@@ -20,6 +20,8 @@ use tonic_prost::ProstCodec;
 use super::asked::{self, CREDENTIALS, GATE, Need, Raw};
 use super::told::{self, NO_STORE, RETRY_AFTER, Stop};
 use crate::App;
+use crate::dialect::Reply;
+use crate::extract::Unknown;
 use crate::record::Served;
 use messages::{
     Attributes, CheckRequest, CheckResponse, Denied, Header, HttpRequest, HttpStatus, OVERWRITE, Passed, SetHeader,
@@ -27,27 +29,31 @@ use messages::{
 };
 
 /// The path of its one method.
-pub(super) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// The codes of gRPC that go with the answers.
 const UNAUTHENTICATED: i32 = 16;
 const PERMISSION_DENIED: i32 = 7;
 const UNAVAILABLE: i32 = 14;
 
+/// As the router comes here, for methods and documents.
+pub(super) async fn routed(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
+    check(&app, &served, request).await
+}
+
 /// Answers Envoy whether a request may pass.
-pub(super) async fn check(State(app): State<App>, request: Request) -> Response {
+pub(crate) async fn check(app: &App, served: &Served, request: Request) -> Reply<Response> {
     let (parts, body) = request.into_parts();
-    let asker = asked::asker(&app, &parts).await;
-    let (peer, id) = (asked::peer(&parts), parts.extensions.get::<Served>().map(|served| served.id.clone()));
-    let limit = app.wire.body_limit;
+    let asker = asked::asker(app, &parts).await;
+    let (peer, limit) = (asked::peer(&parts), app.wire.body_limit);
     let answer = tower::service_fn(|request: tonic::Request<CheckRequest>| {
-        let (app, asker, id) = (app.clone(), asker.clone(), id.clone().unwrap_or_default());
+        let asker = asker.clone();
         async move {
             let attributes = request.into_inner().attributes.unwrap_or_default();
-            let answer = match passes(&app, asker, &attributes, peer).await {
+            let answer = match passes(app, asker, &attributes, peer).await {
                 Ok(good) => passed(&good),
                 Err(stop) => {
-                    stop.log(&id);
+                    stop.log(&served.id);
                     stopped(&stop)
                 }
             };
@@ -56,7 +62,7 @@ pub(super) async fn check(State(app): State<App>, request: Request) -> Response 
     });
     let codec = ProstCodec::<CheckResponse, CheckRequest>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(limit);
-    grpc.unary(answer, Request::from_parts(parts, body)).await.map(Body::new)
+    Ok(grpc.unary(answer, Request::from_parts(parts, body)).await.map(Body::new))
 }
 
 async fn passes(
