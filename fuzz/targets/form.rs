@@ -12,6 +12,18 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(token.is_none_or(|token| token.len() <= longest));
         assert!(at_least.is_none_or(|number| number.len() <= longest));
     }
+    // However it is spelled, it means the same.
+    if !bytes.contains(&b'%') {
+        let mut spelled = Vec::new();
+        for byte in bytes {
+            match byte {
+                letter if letter.is_ascii_alphanumeric() => spelled.extend(format!("%{letter:02x}").bytes()),
+                other => spelled.push(*other),
+            }
+        }
+        let names = ["token", "at_least"];
+        assert_eq!(form::fields(bytes, names).ok(), form::fields(&spelled, names).ok());
+    }
     // The same parameter once more is refused, whatever stands around it.
     let twice = [b"token=a&", bytes, b"&token=b".as_slice()].concat();
     assert!(form::fields(&twice, ["token"]).is_err());

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::ServiceExt;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokenhouse_authority::orgs::NewOrg;
 use tokenhouse_authority::{Ctx, groups, housekeeping, install, pulse};
-use tokenhouse_http::Wire;
+use tokenhouse_http::{Entrance, Wire};
 use tokenhouse_model::Uuid;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_store::{Checkpoints, MasterKey, Settings, Store};
@@ -383,10 +384,16 @@ async fn context_with(
 }
 
 async fn serve(ctx: Arc<Ctx>, wire: Wire) -> (String, JoinHandle<()>) {
+    listening(tokenhouse_http::entrance(ctx, wire)).await
+}
+
+/// Serves on a free port: the address, and the task that does it.
+pub async fn listening(entrance: Entrance) -> (String, JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let entrance = tokenhouse_http::entrance(ctx, wire);
-    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(entrance);
+    let answer =
+        async move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| entrance.answer(peer, request).await;
+    let service = Router::new().fallback(answer).into_make_service_with_connect_info::<SocketAddr>();
     let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
     (url, serving)
 }

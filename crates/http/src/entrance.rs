@@ -3,51 +3,66 @@
 //! Questions about credentials are asked before each request of somebody's API, so they go straight to the function
 //! that answers them. Everything else goes through the router and its layers.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Method, Request};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
-use tower::Service;
+use tower::Service as _;
 
 use crate::gate::{self, envoy};
-use crate::{App, native, oauth, record};
+use crate::record::{Record, Served};
+use crate::{App, extract, native, oauth};
 
 /// Everything that is served. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct Entrance(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
     app: App,
     router: Router,
 }
 
 impl Entrance {
     pub(crate) fn new(app: App, router: Router) -> Self {
-        Self { app, router }
+        Self(Arc::new(Inside { app, router }))
     }
 
-    /// Answers a request. `ConnectInfo<SocketAddr>` among its extensions tells from where it comes.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    /// Answers a request that comes from this peer.
+    pub async fn answer<B>(&self, peer: SocketAddr, request: axum::http::Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let request = request.map(Body::new);
-        let app = &self.app;
-        match question(request.method(), request.uri().path()) {
-            Some(Question::Envoy) => record::question(app, request, envoy::CHECK, envoy::check).await,
-            Some(Question::Gate(route)) => record::question(app, request, route, gate::answer).await,
-            // A private listener has the gate and nothing else.
-            Some(Question::Introspection) if app.listener.is_none() => {
-                record::question(app, request, oauth::INTROSPECT, oauth::introspect).await
+        let Inside { app, router } = &*self.0;
+        let (head, body) = request.into_parts();
+        let Some(question) = Question::of(app, &head) else {
+            let mut request = Request::from_parts(head, Body::new(body));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            // In a box, so that it does not make the way of a question longer.
+            return Box::pin(router.clone().call(request)).await.unwrap_or_else(|never| match never {});
+        };
+        let record = Record::of_question(app, peer.ip(), &head, question.route());
+        let answer = async |served: &Served| {
+            let limit = app.wire.body_limit;
+            match question {
+                Question::Introspection => {
+                    oauth::introspect(app, served, &head, &extract::read(body, limit).await?).await
+                }
+                Question::Verify => native::ask(app, served, &head, &extract::read(body, limit).await?).await,
+                Question::Gate(_) => {
+                    extract::past_small(app, body).await?;
+                    gate::answer(app, served, &head).await
+                }
+                Question::Envoy => envoy::check(app, served, Request::from_parts(head, Body::new(body))).await,
             }
-            Some(Question::Verify) if app.listener.is_none() => {
-                record::question(app, request, native::VERIFY, native::ask).await
-            }
-            _ => self.router.clone().call(request).await.unwrap_or_else(|never| match never {}),
-        }
+        };
+        record.answered(app, answer).await
     }
 }
 
@@ -61,34 +76,29 @@ enum Question {
     Gate(&'static str),
 }
 
-fn question(method: &Method, path: &str) -> Option<Question> {
-    match path {
-        oauth::INTROSPECT if method == Method::POST => Some(Question::Introspection),
-        native::VERIFY if method == Method::POST => Some(Question::Verify),
-        envoy::CHECK if method == Method::POST => Some(Question::Envoy),
-        gate::GATE => Some(Question::Gate(gate::GATE)),
-        _ if path.strip_prefix(gate::ENVOY).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
-            Some(Question::Gate(gate::ENVOY))
+impl Question {
+    fn of(app: &App, head: &Parts) -> Option<Self> {
+        let post = head.method == Method::POST;
+        match head.uri.path() {
+            gate::GATE => Some(Self::Gate(gate::GATE)),
+            envoy::CHECK if post => Some(Self::Envoy),
+            path if path.strip_prefix(gate::ENVOY).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+                Some(Self::Gate(gate::ENVOY))
+            }
+            // A private listener has the gate and nothing else.
+            _ if app.listener.is_some() => None,
+            oauth::INTROSPECT if post => Some(Self::Introspection),
+            native::VERIFY if post => Some(Self::Verify),
+            _ => None,
         }
-        _ => None,
-    }
-}
-
-impl<B> Service<Request<B>> for Entrance
-where
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let entrance = self.clone();
-        Box::pin(async move { Ok(entrance.answer(request).await) })
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Introspection => oauth::INTROSPECT,
+            Self::Verify => native::VERIFY,
+            Self::Envoy => envoy::CHECK,
+            Self::Gate(route) => route,
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Extractors: who is calling, and what he sent.
 
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
 
-use axum::body::{Body as RawBody, Bytes, HttpBody as _};
+use axum::body::{Body as RawBody, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
@@ -49,8 +50,8 @@ impl<D: Door> FromRequestParts<App> for As<D> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let served = parts.extensions.get::<Served>().cloned();
-        let caller = caller::<D>(parts, app, served.as_ref()).await;
+        let served = parts.extensions.get::<Arc<Served>>().cloned();
+        let caller = caller::<D>(parts, app, served.as_deref()).await;
         Ok(Self(caller.map_err(|error| counted(app, D::SURFACE, error))?, PhantomData))
     }
 }
@@ -141,17 +142,22 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
-        let typed = request.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = read(request.into_body(), app.wire.body_limit).await?;
-        // What browsers send across origins without asking first is anything but JSON.
-        let json = typed.is_some_and(|value| value.to_str().is_ok_and(is_json));
-        if !bytes.is_empty() && !json {
-            let message = "the body must be application/json";
-            return Err(Error::new(ErrorKind::Invalid, Refusal::MediaType, message).into());
-        }
-        let bytes = if bytes.is_empty() { b"{}" } else { &*bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| unreadable(&error).into())
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, app.wire.body_limit).await?;
+        Ok(Self(from_json(&parts.headers, &bytes)?))
     }
+}
+
+/// Reads a JSON body that is here already.
+pub(crate) fn from_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Error> {
+    // What browsers send across origins without asking first is anything but JSON.
+    let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.to_str().is_ok_and(is_json));
+    if !bytes.is_empty() && !json {
+        let message = "the body must be application/json";
+        return Err(Error::new(ErrorKind::Invalid, Refusal::MediaType, message));
+    }
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
 }
 
 fn is_json(value: &str) -> bool {
@@ -162,10 +168,15 @@ fn is_json(value: &str) -> bool {
 
 /// A body of at most so many bytes. One that comes in one piece, as small ones do, is not copied. Of one that is too long
 /// as much again is read and thrown away: a client that is cut off while it sends never reads why.
-pub(crate) async fn read(mut body: RawBody, limit: usize) -> Result<Bytes, Error> {
+pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes, Error>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<axum::BoxError>,
+{
+    let mut body = pin!(body);
     let (mut whole, mut pieces, mut length) = (Bytes::new(), BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
-        let broken = |error| Error::malformed("the body ended early").because(error);
+        let broken = |error: B::Error| Error::malformed("the body ended early").because(error.into());
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         length += data.len();
         if length > limit * 2 {
@@ -288,12 +299,25 @@ pub(crate) async fn small_whole(State(app): State<App>, request: Request, next: 
 }
 
 /// The same request, its body here already if it is small.
-pub(crate) async fn with_small_read(app: &App, request: Request) -> Result<Request, Error> {
-    if !request.body().size_hint().upper().is_some_and(|size| 0 < size && size <= SMALL) {
+async fn with_small_read(app: &App, request: Request) -> Result<Request, Error> {
+    if !is_small(request.body()) {
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
     Ok(Request::from_parts(parts, RawBody::from(read(body, app.wire.body_limit).await?)))
+}
+
+fn is_small(body: &impl HttpBody) -> bool {
+    body.size_hint().upper().is_some_and(|size| 0 < size && size <= SMALL)
+}
+
+/// Reads a body that nobody asks for and throws it away, if it is small.
+pub(crate) async fn past_small<B>(app: &App, body: B) -> Result<(), Error>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<axum::BoxError>,
+{
+    if is_small(&body) { read(body, app.wire.body_limit).await.map(|_| ()) } else { Ok(()) }
 }
 
 /// A layer: answers a request that takes too long. What it began may still be carried out.
@@ -311,7 +335,7 @@ impl FromRequestParts<App> for Unknown {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refused> {
-        let served = parts.extensions.get::<Served>().cloned();
-        served.map(|served| Self(Arc::new(served))).ok_or_else(|| Error::internal("a request without a record").into())
+        let served = parts.extensions.get::<Arc<Served>>().cloned();
+        served.map(Self).ok_or_else(|| Error::internal("a request without a record").into())
     }
 }

@@ -11,6 +11,7 @@ mod health;
 pub mod metrics;
 pub mod native;
 mod oauth;
+mod object;
 mod problem;
 mod record;
 mod stream;

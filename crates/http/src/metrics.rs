@@ -19,7 +19,8 @@ use tokenhouse_authority::{housekeeping, verify};
 use tokenhouse_model::Surface;
 use tokenhouse_model::decide::Reason;
 
-use crate::App;
+use crate::gate::{self, envoy};
+use crate::{App, native, oauth};
 
 /// What is counted of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,13 +60,31 @@ impl EncodeLabelSet for Decided {
     }
 }
 
+/// What is answered most: questions about credentials, and that they are good. Their places among the families are kept
+/// at hand, because to look one up costs as much as to look up the credential.
+const USUAL: [(&str, &str); 4] =
+    [("POST", oauth::INTROSPECT), ("POST", native::VERIFY), ("GET", gate::GATE), ("POST", envoy::CHECK)];
+
+#[derive(Debug)]
+struct Usual {
+    method: &'static str,
+    route: &'static str,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+const GOOD: Decided = Decided { surface: Surface::Verify, outcome: "good" };
+
 /// The counters of this process.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
+    usual: [Usual; USUAL.len()],
     verdicts: Family<Decided, Counter>,
+    /// Of them those about credentials that are good.
+    good: Counter,
     ready: Gauge,
     journal: Gauge,
     /// In the order of [`GAUGES`].
@@ -92,9 +111,10 @@ fn histogram() -> Histogram {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("tokenhouse");
-        let requests = Family::default();
+        let requests: Family<Request, Counter> = Family::default();
         let seconds: Family<Route, Histogram, fn() -> Histogram> = Family::new_with_constructor(histogram);
-        let (verdicts, ready, journal) = (Family::default(), Gauge::default(), Gauge::default());
+        let verdicts: Family<Decided, Counter> = Family::default();
+        let (ready, journal) = (Gauge::default(), Gauge::default());
         let gauges: [Gauge; GAUGES.len()] = Default::default();
         let counters: [Counter; verify::COUNTERS.len()] = Default::default();
         registry.register("http_requests", "Requests by method, route and status", requests.clone());
@@ -108,7 +128,14 @@ impl Metrics {
         for ((name, help), counter) in verify::COUNTERS.iter().zip(&counters) {
             registry.register(*name, *help, counter.clone());
         }
-        Self { registry, requests, seconds, verdicts, ready, journal, gauges, counters }
+        let usual = USUAL.map(|(method, route)| Usual {
+            method,
+            route,
+            requests: requests.get_or_create_owned(&Request { method, route: route.into(), status: 200 }),
+            seconds: seconds.get_or_create_owned(&Route(route.into())),
+        });
+        let good = verdicts.get_or_create_owned(&GOOD);
+        Self { registry, requests, seconds, usual, verdicts, good, ready, journal, gauges, counters }
     }
 
     pub(crate) fn served(&self, method: &Method, route: Cow<'static, str>, status: u16, took: Duration) {
@@ -123,6 +150,12 @@ impl Metrics {
             Method::OPTIONS => "OPTIONS",
             _ => "other",
         };
+        let usual = |usual: &&Usual| status == 200 && usual.method == method && usual.route == route;
+        if let Some(usual) = self.usual.iter().find(usual) {
+            usual.requests.inc();
+            usual.seconds.observe(took.as_secs_f64());
+            return;
+        }
         self.requests.get_or_create(&Request { method, route: route.clone(), status }).inc();
         self.seconds.get_or_create(&Route(route)).observe(took.as_secs_f64());
     }
@@ -132,7 +165,12 @@ impl Metrics {
     }
 
     pub(crate) fn verdict(&self, surface: Surface, outcome: &'static str) {
-        self.verdicts.get_or_create(&Decided { surface, outcome }).inc();
+        let decided = Decided { surface, outcome };
+        if decided == GOOD {
+            self.good.inc();
+        } else {
+            self.verdicts.get_or_create(&decided).inc();
+        }
     }
 }
 

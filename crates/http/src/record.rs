@@ -3,32 +3,36 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
+use futures::future::poll_immediate;
 use tokenhouse_model::{Error, ErrorKind, Refusal, Uuid, address, request_id};
 
 use crate::App;
 use crate::dialect::{Dialect, Refused, Reply, panicked};
-use crate::extract::with_small_read;
 
 /// The header that carries the request id both ways.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is known of the request that is being served.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Served {
     /// Its id.
     pub(crate) id: String,
+    /// Who is at the other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
     /// The caller's address: the one answer that everything uses.
     pub(crate) address: Option<IpAddr>,
     /// Who turned out to be calling, for the log line.
-    caller: Arc<Mutex<Option<(Uuid, Uuid)>>>,
+    caller: Mutex<Option<(Uuid, Uuid)>>,
 }
 
 impl Served {
@@ -42,22 +46,54 @@ impl Served {
     }
 }
 
+/// What a record is made of.
+struct Head<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
 /// A request from its arrival until its answer leaves.
-struct Record {
+pub(crate) struct Record {
     begun: Instant,
-    served: Served,
+    served: Arc<Served>,
     method: Method,
     route: Cow<'static, str>,
     dialect: Dialect,
 }
 
 impl Record {
-    fn begin<B>(app: &App, request: &Request<B>, route: Cow<'static, str>) -> Self {
+    fn begin(app: &App, peer: Option<IpAddr>, head: &Head<'_>, route: Cow<'static, str>) -> Self {
         let begun = Instant::now();
-        let given = request.headers().get(&REQUEST_ID).and_then(|value| request_id::accept(value.as_bytes()));
+        let given = head.headers.get(&REQUEST_ID).and_then(|value| request_id::accept(value.as_bytes()));
         let id = given.map_or_else(|| app.ids.make(), str::to_owned);
-        let served = Served { id, address: caller_address(app, request), caller: Arc::default() };
-        Self { begun, served, method: request.method().clone(), route, dialect: Dialect::of(request.uri().path()) }
+        let address = peer.and_then(|peer| caller_address(app, peer, head.headers));
+        let served = Arc::new(Served { id, peer, address, caller: Mutex::default() });
+        Self { begun, served, method: head.method.clone(), route, dialect: Dialect::of(head.uri.path()) }
+    }
+
+    /// Of a question about a credential.
+    pub(crate) fn of_question(app: &App, peer: IpAddr, head: &Parts, route: &'static str) -> Self {
+        let head = Head { method: &head.method, uri: &head.uri, headers: &head.headers };
+        Self::begin(app, Some(peer), &head, Cow::Borrowed(route))
+    }
+
+    /// Answers such a question, which no layer stands before: its time limit, and what a panic is answered with, are seen
+    /// to here.
+    pub(crate) async fn answered(self, app: &App, answer: impl AsyncFnOnce(&Served) -> Reply<Response>) -> Response {
+        let served = self.served.clone();
+        let mut answered = pin!(AssertUnwindSafe(answer(&served)).catch_unwind());
+        // Most are answered without waiting for anything, and then no clock is set.
+        let answered = match poll_immediate(&mut answered).await {
+            Some(answered) => Ok(answered),
+            None => tokio::time::timeout(app.wire.timeout, answered).await,
+        };
+        let response = match answered {
+            Ok(Ok(answered)) => answered.into_response(),
+            Ok(Err(panic)) => panicked(panic),
+            Err(_) => Refused::from(Error::unavailable("the question took too long to come")).into_response(),
+        };
+        self.end(app, response, true)
     }
 
     /// Puts a refusal into words, and notes what was answered. What happens very often is `quiet`: it stands in the
@@ -101,31 +137,11 @@ impl Record {
 pub(crate) async fn request(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // The template, never the path: paths can hold secrets.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
-    let record = Record::begin(&app, &request, Cow::Owned(route));
+    let head = Head { method: request.method(), uri: request.uri(), headers: request.headers() };
+    let record = Record::begin(&app, peer(request.extensions()), &head, Cow::Owned(route));
     request.extensions_mut().insert(record.served.clone());
     let response = next.run(request).await;
     record.end(&app, response, false)
-}
-
-/// The same around a question about a credential, which no layer stands before: its time limit, and what a panic is
-/// answered with, are seen to here.
-pub(crate) async fn question<F>(app: &App, request: Request, route: &'static str, answer: F) -> Response
-where
-    F: AsyncFnOnce(&App, &Served, Request) -> Reply<Response>,
-{
-    let record = Record::begin(app, &request, Cow::Borrowed(route));
-    let answered = async {
-        // No layer has read it, and the gate, or whoever refuses the caller, would leave it unread.
-        let request = with_small_read(app, request).await?;
-        answer(app, &record.served, request).await
-    };
-    let answered = AssertUnwindSafe(answered).catch_unwind();
-    let response = match tokio::time::timeout(app.wire.timeout, answered).await {
-        Ok(Ok(answered)) => answered.into_response(),
-        Ok(Err(panic)) => panicked(panic),
-        Err(_) => Refused::from(Error::unavailable("the question took too long to come")).into_response(),
-    };
-    record.end(app, response, true)
 }
 
 /// The refusal's full reason and its cause, which only the log gets to see.
@@ -146,9 +162,12 @@ fn why(error: &Error) -> (String, String) {
     (reason, cause)
 }
 
-fn caller_address<B>(app: &App, request: &Request<B>) -> Option<IpAddr> {
-    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-    let forwarded = request.headers().get_all(&app.wire.forwarded_header);
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+}
+
+fn caller_address(app: &App, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    let forwarded = headers.get_all(&app.wire.forwarded_header);
     let forwarded = forwarded.iter().map(|value| value.to_str().unwrap_or("unreadable"));
-    address::of_caller(peer.ip(), forwarded, &app.wire.trusted_proxies)
+    address::of_caller(peer, forwarded, &app.wire.trusted_proxies)
 }

@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// `invalid_field` for one that comes twice. What was sent is never repeated.
 pub fn fields<'a, const N: usize>(body: &'a [u8], names: [&'static str; N]) -> Result<[Option<Cow<'a, str>>; N]> {
     let mut values = [const { None }; N];
-    for (name, value) in form_urlencoded::parse(body) {
+    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let Some((name, value)) = split(pair) else { continue };
         let Some(at) = names.iter().position(|known| *known == name) else { continue };
         let (Some(place), Some(name)) = (values.get_mut(at), names.get(at)) else { continue };
         if place.replace(value).is_some() {
@@ -18,6 +19,19 @@ pub fn fields<'a, const N: usize>(body: &'a [u8], names: [&'static str; N]) -> R
         }
     }
     Ok(values)
+}
+
+/// A name and its value.
+fn split(pair: &[u8]) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    // Secrets are encoded as they are, so this is what nearly all are.
+    let plain = pair.is_ascii() && !pair.iter().any(|byte| matches!(byte, b'%' | b'+'));
+    match std::str::from_utf8(pair) {
+        Ok(text) if plain => {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            Some((Cow::Borrowed(name), Cow::Borrowed(value)))
+        }
+        _ => form_urlencoded::parse(pair).next(),
+    }
 }
 
 /// One value that was encoded as in a form; `None` where several stand there.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::env::Random;
+use crate::hex::hex;
 
 /// The longest request id that is taken over, in bytes.
 pub const LONGEST: usize = 64;
@@ -32,6 +33,7 @@ impl Ids {
         let mut id = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         id = (id ^ (id >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         id = (id ^ (id >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        format!("{:016x}", id ^ (id >> 31))
+        id ^= id >> 31;
+        hex(&id.to_be_bytes())
     }
 }

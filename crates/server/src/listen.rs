@@ -6,10 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -20,11 +18,12 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
+
+use tokenhouse_http::Entrance;
 
 use crate::config::Http;
 use crate::tls::{Certificate, TlsError};
@@ -57,14 +56,15 @@ struct Times {
 }
 
 /// What answers requests.
-pub trait Serve:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
+pub trait Serve: Clone + Send + 'static {
+    /// Answers a request of this peer; an IPv4 peer of an IPv6 socket is told as IPv4.
+    fn answer(self, peer: SocketAddr, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
 }
 
-impl<S> Serve for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
+impl Serve for Entrance {
+    async fn answer(self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+        Self::answer(&self, peer, request).await
+    }
 }
 
 /// How serving ended.
@@ -114,8 +114,6 @@ impl Listener {
     }
 
     /// Serves until `stop` comes; then takes no more connections, and lets requests in progress end within `drain`.
-    ///
-    /// Handlers find the peer as `ConnectInfo<SocketAddr>`; IPv4 peers of an IPv6 socket as IPv4.
     pub async fn serve<S: Serve>(self, service: S, stop: impl Future<Output = ()>, drain: Duration) -> Stopped {
         let follow = self.certificate.clone().map(|certificate| tokio::spawn(certificate.follow()));
         let graceful = GracefulShutdown::new();
@@ -209,12 +207,12 @@ impl<S: Serve> Connection<S> {
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Self { peer, service, times, watcher, .. } = self;
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(Notify::new());
         let seen = Arc::clone(&asked);
-        let asking = service_fn(move |mut request: Request<Incoming>| {
-            seen.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            service.clone().call(request)
+        let asking = service_fn(move |request: Request<Incoming>| {
+            seen.notify_one();
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(times.head);
@@ -229,12 +227,10 @@ impl<S: Serve> Connection<S> {
         // The builder has no time limit of its own for finding out which HTTP is spoken, nor for a first HTTP/2 request.
         let ended = tokio::select! {
             ended = &mut served => ended,
+            () = asked.notified() => served.await,
             () = sleep(times.head) => {
-                if !asked.load(Ordering::Relaxed) {
-                    tracing::debug!(%peer, "no request came in time");
-                    return;
-                }
-                served.await
+                tracing::debug!(%peer, "no request came in time");
+                return;
             }
         };
         if let Err(error) = ended {

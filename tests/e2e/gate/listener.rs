@@ -1,12 +1,7 @@
 //! The gate's own listener: who reaches it may ask, for one org, and for nothing else.
 
-use std::net::SocketAddr;
-
-use axum::ServiceExt;
-use axum::extract::Request;
-
 use serde_json::json;
-use tokenhouse_e2e::{Answer, House, both};
+use tokenhouse_e2e::{Answer, House, both, listening};
 use tokenhouse_model::Uuid;
 
 use super::{BAD, NOBODY, ask, gateway, passes, refused, unsure};
@@ -15,11 +10,7 @@ use super::{BAD, NOBODY, ask, gateway, passes, refused, unsure};
 pub async fn listener(house: &House, org: &str) -> String {
     let org = Uuid::try_parse(org).unwrap();
     let (_, private) = tokenhouse_http::with_gate(house.ctx.clone(), house.wire.clone(), org);
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(private);
-    tokio::spawn(async move { axum::serve(socket, service).await.unwrap() });
-    url
+    listening(private).await.0
 }
 
 async fn reach(url: &str, token: &str, more: &[(&str, &str)]) -> Answer {
@@ -61,11 +52,8 @@ both! {
         let org = Uuid::try_parse(&house.org).unwrap();
         let (public, private) = tokenhouse_http::with_gate(house.ctx.clone(), house.wire.clone(), org);
         let mut urls = Vec::new();
-        for router in [public, private] {
-            let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            urls.push(format!("http://{}", socket.local_addr().unwrap()));
-            let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);
-            tokio::spawn(async move { axum::serve(socket, service).await.unwrap() });
+        for entrance in [public, private] {
+            urls.push(listening(entrance).await.0);
         }
         passes(&reach(&format!("{}/gate", urls[1]), &house.admin, &[]).await);
         let metrics = reach(&format!("{}/metrics", urls[0]), "", &[]).await.expect(200).raw;

@@ -1,9 +1,8 @@
 //! What a gateway asks: for whom, about which credential, from where it came, and what it must be good for.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokenhouse_authority::verify::{self, Asker};
@@ -14,6 +13,7 @@ use tokenhouse_model::{Kinds, Refusal, Surface, TokenKind, address};
 use super::told::Stop;
 use crate::App;
 use crate::extract::X_AUTH_TOKEN;
+use crate::record::Served;
 
 /// The header of a gateway's own credential.
 pub(super) const GATE: HeaderName = HeaderName::from_static("x-tokenhouse-gate");
@@ -40,10 +40,10 @@ impl Need<'_> {
 }
 
 /// Who asks: whoever reaches this listener, else whose credential the gateway has.
-pub(super) async fn asker(app: &App, parts: &Parts) -> Result<Asker, Stop> {
+pub(super) async fn asker(app: &App, served: &Served, headers: &HeaderMap) -> Result<Asker, Stop> {
     match app.listener {
         Some(asker) => Ok(asker),
-        None => gateway(app, &parts.headers, peer(parts)).await,
+        None => gateway(app, headers, served.peer).await,
     }
 }
 
@@ -66,11 +66,6 @@ async fn gateway(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result
     })
 }
 
-/// Who is at the other end of the connection: the gateway.
-pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
-}
-
 /// The value of a header that is there exactly once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
@@ -81,10 +76,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
 }
 
 /// The end client's address, where a trusted proxy says it: the gateway's own is not his.
-pub(super) fn end_client(app: &App, parts: &Parts) -> Option<IpAddr> {
-    let forwarded = parts.headers.get_all(&app.wire.forwarded_header);
+pub(super) fn end_client(app: &App, served: &Served, headers: &HeaderMap) -> Option<IpAddr> {
+    let forwarded = headers.get_all(&app.wire.forwarded_header);
     let forwarded = forwarded.iter().map(|value| value.to_str().unwrap_or("unreadable"));
-    address::of_end_client(peer(parts)?, forwarded, &app.wire.trusted_proxies)
+    address::of_end_client(served.peer?, forwarded, &app.wire.trusted_proxies)
 }
 
 /// The end client's credential, as headers carry it.

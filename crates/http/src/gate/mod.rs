@@ -42,13 +42,13 @@ pub(crate) fn router() -> Router<App> {
 }
 
 async fn ask(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
-    answer(&app, &served, request).await
+    let (parts, _) = request.into_parts();
+    answer(&app, &served, &parts).await
 }
 
 /// The answer to a gateway.
-pub(crate) async fn answer(app: &App, served: &Served, request: Request) -> Reply<Response> {
-    let (parts, _) = request.into_parts();
-    Ok(match passes(app, &parts).await {
+pub(crate) async fn answer(app: &App, served: &Served, parts: &Parts) -> Reply<Response> {
+    Ok(match passes(app, served, parts).await {
         Ok(good) => told::passed(&good),
         Err(stop) => {
             stop.log(&served.id);
@@ -57,11 +57,11 @@ pub(crate) async fn answer(app: &App, served: &Served, request: Request) -> Repl
     })
 }
 
-async fn passes(app: &App, parts: &Parts) -> Result<Good, Stop> {
-    let asker = asked::asker(app, parts).await?;
+async fn passes(app: &App, served: &Served, parts: &Parts) -> Result<Good, Stop> {
+    let asker = asked::asker(app, served, &parts.headers).await?;
     let need = asked::need(app, parts)?;
     let presented = asked::credential(&parts.headers)?;
-    decide(app, asker, &presented, &need, asked::end_client(app, parts)).await
+    decide(app, asker, &presented, &need, asked::end_client(app, served, &parts.headers)).await
 }
 
 /// Asks about an end client's credential.

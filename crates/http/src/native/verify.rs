@@ -1,6 +1,7 @@
 //! `/v1/verify`
 
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::verify::{self, Asker, AtLeast, Question, Verdict};
@@ -12,7 +13,7 @@ use super::found;
 use super::shapes::{somebody, time};
 use crate::App;
 use crate::dialect::Reply;
-use crate::extract::{Body, NativeDoor, Unknown, asking, counted, presented};
+use crate::extract::{NativeDoor, Unknown, asking, counted, from_json, presented, read};
 use crate::record::Served;
 
 /// A question about somebody's credential.
@@ -91,15 +92,16 @@ pub(crate) const VERIFY: &str = "/v1/verify";
 /// Tells whether a credential is good for this, right now, and whose it is. Another org's is as good as unknown.
 #[utoipa::path(post, path = "/v1/verify", tag = "verify", request_body = VerifyRequest, responses((status = 200, description = "The verdict", body = VerifyAnswer)))]
 pub(super) async fn verify(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
-    ask(&app, &served, request).await
+    let (parts, body) = request.into_parts();
+    let body = read(body, app.wire.body_limit).await?;
+    ask(&app, &served, &parts, &body).await
 }
 
 /// The same without anything in front of it.
-pub(crate) async fn ask(app: &App, served: &Served, request: Request) -> Reply<Response> {
-    let (parts, body) = request.into_parts();
-    let good = asking(&presented::<NativeDoor>(&parts)?, app, served).await;
+pub(crate) async fn ask(app: &App, served: &Served, parts: &Parts, body: &[u8]) -> Reply<Response> {
+    let good = asking(&presented::<NativeDoor>(parts)?, app, served).await;
     let asker = Asker::of(&good.map_err(|error| counted(app, Surface::Native, error))?)?;
-    let Body(request) = Body::<VerifyRequest>::from_request(Request::from_parts(parts, body), app).await?;
+    let request: VerifyRequest = from_json(&parts.headers, body)?;
     let presented = Presented::new(request.token.expose().as_bytes());
     let question = request.question(&presented)?;
     let verdict = verify::ask(&app.ctx, asker, &question).await?;

@@ -27,8 +27,9 @@ impl<'a> Form<'a> {
     /// Reads a form.
     ///
     /// # Errors
-    /// `invalid_field` for a parameter that comes twice.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self> {
+    /// A body that is of another type; `invalid_field` for a parameter that comes twice.
+    pub(super) fn read(headers: &HeaderMap, body: &'a [u8]) -> Result<Self> {
+        typed(headers)?;
         let names = ["token", "client_id", "client_secret", "client_ip", "permission", "at_least", "epoch"];
         let [token, client_id, client_secret, client_ip, permission, at_least, epoch] = form::fields(body, names)?;
         Ok(Self { token, client_id, client_secret, client_ip, permission, at_least, epoch })
@@ -50,7 +51,6 @@ impl<'a> Form<'a> {
 /// Splits a request and reads its body.
 pub(super) async fn taken(app: &App, request: axum::extract::Request) -> Result<(Parts, axum::body::Bytes)> {
     let (parts, body) = request.into_parts();
-    typed(&parts.headers)?;
     let body = read(body, app.wire.body_limit).await?;
     Ok((parts, body))
 }

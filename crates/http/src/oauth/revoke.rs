@@ -16,7 +16,7 @@ use crate::extract::Unknown;
 /// never was, is ended already (RFC 7009 2.2), as is another org's.
 pub(super) async fn revoke(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Response> {
     let (parts, body) = taken(&app, request).await?;
-    let form = Form::read(&body)?;
+    let form = Form::read(&parts.headers, &body)?;
     let caller = calling(&app, &served, &parts, &form).await?;
     let presented = Presented::new(form.token()?.as_bytes());
     let mut response = ().into_response();

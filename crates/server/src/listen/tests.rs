@@ -6,9 +6,17 @@ use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::config::{Config, Flag, Sources};
+
+impl Serve for Router {
+    async fn answer(self, peer: SocketAddr, mut request: Request<Incoming>) -> Response {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        self.oneshot(request).await.unwrap()
+    }
+}
 
 struct Running {
     address: SocketAddr,

@@ -43,9 +43,8 @@ pub(super) async fn routed(State(app): State<App>, Unknown(served): Unknown, req
 
 /// Answers Envoy whether a request may pass.
 pub(crate) async fn check(app: &App, served: &Served, request: Request) -> Reply<Response> {
-    let (parts, body) = request.into_parts();
-    let asker = asked::asker(app, &parts).await;
-    let (peer, limit) = (asked::peer(&parts), app.wire.body_limit);
+    let asker = asked::asker(app, served, request.headers()).await;
+    let (peer, limit) = (served.peer, app.wire.body_limit);
     let answer = tower::service_fn(|request: tonic::Request<CheckRequest>| {
         let asker = asker.clone();
         async move {
@@ -62,7 +61,7 @@ pub(crate) async fn check(app: &App, served: &Served, request: Request) -> Reply
     });
     let codec = ProstCodec::<CheckResponse, CheckRequest>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(limit);
-    Ok(grpc.unary(answer, Request::from_parts(parts, body)).await.map(Body::new))
+    Ok(grpc.unary(answer, request).await.map(Body::new))
 }
 
 async fn passes(
