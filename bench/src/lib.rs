@@ -1,6 +1,7 @@
 //! What the measurements share: the program as a process, the database beside it, and a house full of tokens.
 #![expect(clippy::missing_panics_doc, reason = "a measurement that can't go on says why and ends")]
 
+pub mod changes;
 pub mod database;
 pub mod line;
 pub mod load;

@@ -31,6 +31,15 @@ pub fn on_core(program: &Path, core: Option<usize>) -> Command {
     command
 }
 
+/// The processor time that a process has used.
+pub fn processor(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which may hold anything: state, ten numbers, then ticks of 10 ms for itself and in the kernel.
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
+}
+
 /// A running server.
 pub struct Server {
     pub url: String,
@@ -102,6 +111,11 @@ impl Server {
     /// Its id as a process.
     pub fn id(&self) -> u32 {
         self.process.id().expect("a running server")
+    }
+
+    /// The processor time that it has used.
+    pub fn processor(&self) -> Duration {
+        processor(self.id())
     }
 
     /// Resident memory.

@@ -2,57 +2,60 @@
 //! and answers with a body of the same size. It looks nothing up, and has no layers.
 
 use axum::body::Bytes;
-use axum::extract::{Form, State};
+use axum::extract::{Form, Request, State};
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use serde::Deserialize;
+
+use crate::grpc;
 
 #[derive(Deserialize)]
 struct Asked {
     token: String,
 }
 
-/// The bodies of its answers, each of the size that ours have.
+/// The body of its answers, of the size that ours have.
 #[derive(Clone)]
-struct Bodies {
-    form: Bytes,
-    json: Bytes,
-    get: Bytes,
-}
+struct Body(Bytes);
 
-fn answer(body: Bytes) -> impl IntoResponse {
+fn answer(Body(body): Body) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], body)
 }
 
-async fn form(State(bodies): State<Bodies>, Form(asked): Form<Asked>) -> impl IntoResponse {
+async fn form(State(body): State<Body>, Form(asked): Form<Asked>) -> impl IntoResponse {
     std::hint::black_box(asked.token);
-    answer(bodies.form)
+    answer(body)
 }
 
-async fn json(State(bodies): State<Bodies>, Json(asked): Json<Asked>) -> impl IntoResponse {
+async fn json(State(body): State<Body>, Json(asked): Json<Asked>) -> impl IntoResponse {
     std::hint::black_box(asked.token);
-    answer(bodies.json)
+    answer(body)
 }
 
-async fn plain(State(bodies): State<Bodies>) -> impl IntoResponse {
-    answer(bodies.get)
+async fn plain(State(body): State<Body>) -> impl IntoResponse {
+    answer(body)
 }
 
-/// Serves until the process is ended: `SIZES` are those of the answers to a form, to JSON, and to a GET.
-pub fn serve(listen: &str, sizes: [usize; 3]) {
-    let [form_size, json_size, get_size] = sizes;
-    let body = |size: usize| Bytes::from(vec![b' '; size]);
-    let bodies = Bodies { form: body(form_size), json: body(json_size), get: body(get_size) };
+async fn grpc(State(body): State<Body>, request: Request) -> Response {
+    grpc::bare(request, body.0.len()).await
+}
+
+/// Serves until the process is ended, with answers of this size.
+pub fn serve(listen: &str, size: usize) {
     let router = Router::new()
         .route("/form", post(form))
         .route("/json", post(json))
         .route("/get", get(plain))
-        .with_state(bodies);
+        .route(grpc::CHECK, post(grpc))
+        .with_state(Body(vec![b' '; size].into()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(listen).await.expect("the address");
+        // As ours: else the system holds small packets back until those before are acknowledged.
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("no delay"));
         axum::serve(listener, router).await.expect("serving");
     });
 }

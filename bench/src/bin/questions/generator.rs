@@ -155,7 +155,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Asks as fast as it is answered.
-    pub fn closed(mut self, time: Duration) -> Run {
+    pub fn closed(&mut self, time: Duration) -> Run {
         let mut events = Vec::with_capacity(self.connections.len());
         let begun = Instant::now();
         for number in 0..self.connections.len() {
@@ -185,7 +185,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Asks about every secret once, in turn.
-    pub fn each_once(mut self) -> Run {
+    pub fn each_once(&mut self) -> Run {
         let mut events = Vec::with_capacity(self.connections.len());
         let (begun, mut took, mut asked) = (Instant::now(), Vec::with_capacity(self.secrets.len()), 0);
         for number in 0..self.connections.len().min(self.secrets.len()) {
@@ -213,7 +213,7 @@ impl<'a> Generator<'a> {
     }
 
     /// Asks so often a second, at times of chance, for so long.
-    pub fn open_loop(mut self, rate: f64, time: Duration) -> Run {
+    pub fn open_loop(&mut self, rate: f64, time: Duration) -> Run {
         let mut events = Vec::with_capacity(self.connections.len());
         let (begun, warm) = (Instant::now(), time / 10);
         let end = begun + warm + time;
@@ -248,9 +248,10 @@ impl<'a> Generator<'a> {
         self.run(took, time)
     }
 
-    fn run(self, mut took: Vec<u64>, time: Duration) -> Run {
+    fn run(&mut self, mut took: Vec<u64>, time: Duration) -> Run {
         took.sort_unstable();
-        Run { rate: took.len() as f64 / time.as_secs_f64(), took, body: self.body, unsure: self.unsure }
+        let unsure = std::mem::take(&mut self.unsure);
+        Run { rate: took.len() as f64 / time.as_secs_f64(), took, body: self.body, unsure }
     }
 }
 

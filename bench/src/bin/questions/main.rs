@@ -3,6 +3,7 @@
 
 mod bare;
 mod generator;
+mod grpc;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -12,12 +13,17 @@ use generator::{Generator, Run, Template};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::json;
 use table::{Bar, Figure, middle};
+use tokenhouse_bench::changes::{change, issue};
 use tokenhouse_bench::load::{self, Loaded};
-use tokenhouse_bench::server::{Server, free_address, on_core};
+use tokenhouse_bench::server::{Server, free_address, on_core, processor};
 use tokio::process::{Child, Command};
 
 /// Interleaved rounds.
 const ROUNDS: usize = 5;
+/// In a round the two servers take turns so often, so that what slows the machine down slows both.
+const SLICES: u32 = 20;
+/// Clients that change things.
+const CLIENTS: usize = 32;
 /// Connections that ask.
 const CONNECTIONS: usize = 64;
 /// Connections that ask about what is not remembered.
@@ -27,7 +33,7 @@ const IN_USE: usize = 100_000;
 /// The part of the peak at which the open loop asks.
 const OPEN_AT: f64 = 0.7;
 
-const USAGE: &str = "usage: questions PROGRAM [SECONDS [FOLDER [TOKENS...]]]";
+const USAGE: &str = "usage: questions PROGRAM [SECONDS [FOLDER [FIGURES [QUESTION [TOKENS...]]]]]";
 
 /// What is measured, and how.
 struct Plan {
@@ -36,13 +42,15 @@ struct Plan {
     time: Duration,
     folder: PathBuf,
     apart: bool,
+    /// The one question that is measured; all, unless it is named.
+    only: Option<String>,
 }
 
 /// A question, as ours and as the bare server answers it.
 struct Asked {
     name: &'static str,
-    ours: Template,
-    bare: Template,
+    ours: Sent,
+    bare: Sent,
     bar: Bar,
 }
 
@@ -50,8 +58,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.next_if_eq("bare").is_some() {
         let listen = arguments.next().expect("an address");
-        let sizes: Vec<usize> = arguments.map(|size| size.parse().expect("a size")).collect();
-        return bare::serve(&listen, sizes.try_into().expect("three sizes"));
+        return bare::serve(&listen, arguments.next().and_then(|size| size.parse().ok()).expect("a size"));
     }
     let Some(program) = arguments.next().map(PathBuf::from) else {
         eprintln!("{USAGE}");
@@ -59,7 +66,9 @@ fn main() {
     };
     let seconds: f64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(4.0);
     let thrown = tempfile::tempdir().expect("a folder");
-    let kept = arguments.next().filter(|text| !text.is_empty()).map(PathBuf::from);
+    // What is empty was not named.
+    let mut named = || arguments.next().filter(|text| !text.is_empty());
+    let (kept, figures, only) = (named().map(PathBuf::from), named(), named());
     let sizes: Vec<usize> = arguments.map(|text| text.parse().expect("a number of tokens")).collect();
     let sizes = if sizes.is_empty() { vec![1_000, 1_000_000] } else { sizes };
     let apart = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
@@ -69,11 +78,16 @@ fn main() {
         sched_setaffinity(None, &second).expect("the second core");
     }
     let folder = kept.unwrap_or_else(|| thrown.path().to_owned());
-    let plan = Plan { program, time: Duration::from_secs_f64(seconds), folder, apart };
+    let plan = Plan { program, time: Duration::from_secs_f64(seconds), folder, apart, only };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut all = Vec::new();
     for size in sizes {
         let figures = runtime.block_on(plan.measure(size));
         table::print(&format!("{size} stored tokens"), &figures);
+        all.push(json!({"tokens": size, "figures": figures}));
+    }
+    if let Some(file) = figures {
+        std::fs::write(file, json!(all).to_string()).expect("a file");
     }
 }
 
@@ -93,49 +107,82 @@ impl Plan {
         let rest = server.memory_mb();
         let asker = asker(&server).await;
         let address = server.url.trim_start_matches("http://").to_owned();
-        let asked = questions(&asker, &secrets[0]);
+        let asked = questions(&asker, &secrets);
+        let asked: Vec<Asked> =
+            asked.into_iter().filter(|asked| self.only.iter().all(|only| only == asked.name)).collect();
 
         // Each once: nothing of them is remembered.
-        let cold = Generator::open(&address, COLD, &asked[0].ours, &secrets).each_once();
+        let introspection = introspection(&asker, &secrets[0]);
+        let cold = Generator::open(&address, COLD, &introspection, &secrets).each_once();
         let mut unsure = cold.unsure;
         figures.push(Figure::alone("cold verify, 8 connections", "/s", vec![cold.rate], Bar::None));
         figures.push(Figure::alone("cold verify, p99", "ms", vec![cold.within(0.99)], Bar::None));
-        let sizes: Vec<usize> = asked
-            .iter()
-            .map(|asked| self.generator(&address, &asked.ours, &secrets).closed(Duration::from_millis(300)).body)
-            .collect();
-        let (mut beside, beside_at) = self.bare(&sizes);
-        let mut rates: Vec<(Vec<f64>, Vec<f64>)> = asked.iter().map(|_| Default::default()).collect();
-        for _ in 0..ROUNDS {
-            for (asked, (ours, bare)) in asked.iter().zip(&mut rates) {
-                bare.push(self.peak(&beside_at, &asked.bare, &secrets).rate);
-                let run = self.peak(&address, &asked.ours, &secrets);
-                unsure += run.unsure;
-                ours.push(run.rate);
+        for asked in &asked {
+            let mut ours = asked.ours.client(&address, &secrets);
+            let size = ours.closed(Duration::from_millis(300)).await.body;
+            let (mut beside, beside_at) = self.bare(size);
+            let mut bare = asked.bare.client(&beside_at, &secrets);
+            let beside_id = beside.id().expect("a running server");
+            let mut rounds = [Vec::new(), Vec::new()];
+            for _ in 0..ROUNDS {
+                let before = [server.processor(), processor(beside_id)];
+                let mut answered = [0, 0];
+                for _ in 0..SLICES {
+                    let runs = [ours.closed(self.time / SLICES).await, bare.closed(self.time / SLICES).await];
+                    unsure += runs[0].unsure;
+                    answered = [0, 1].map(|at| answered[at] + runs[at].took.len());
+                }
+                let spent = [server.processor() - before[0], processor(beside_id) - before[1]];
+                for (at, rounds) in rounds.iter_mut().enumerate() {
+                    let answered = answered[at] as f64;
+                    rounds.push((answered / self.time.as_secs_f64(), answered / spent[at].as_secs_f64()));
+                }
             }
-        }
-        for (asked, (ours, bare)) in asked.iter().zip(rates) {
-            let ratios = ours.iter().zip(&bare).map(|(ours, bare)| ours / bare).collect();
-            let peak = middle(&ours);
-            figures.push(Figure { name: asked.name.to_owned(), unit: "/s", values: ours, ratios, bar: asked.bar });
-            figures.push(Figure::alone(format!("  the bare server for {}", asked.name), "/s", bare, Bar::None));
+            beside.kill().await.expect("an end");
+            let [ours_rounds, bare_rounds] = rounds;
+            let (rates, busy): (Vec<f64>, Vec<f64>) = ours_rounds.into_iter().unzip();
+            let (bare_rates, bare_busy): (Vec<f64>, Vec<f64>) = bare_rounds.into_iter().unzip();
+            let peak = middle(&rates);
+            figures.push(Figure::beside(asked.name, rates, &bare_rates, asked.bar));
+            figures.push(Figure::beside("  per second of the processor", busy, &bare_busy, Bar::None));
+            figures.push(Figure::alone(format!("  the bare server for {}", asked.name), "/s", bare_rates, Bar::None));
             let mut late = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
-                let run = self.generator(&address, &asked.ours, &secrets).open_loop(peak * OPEN_AT, self.time);
+                let Some(run) = ours.open_loop(peak * OPEN_AT, self.time) else { break };
                 unsure += run.unsure;
                 late.0.push(run.within(0.5));
                 late.1.push(run.within(0.99));
             }
-            figures.push(Figure::alone("  p50 at 70 % of the peak, open loop", "ms", late.0, Bar::None));
-            figures.push(Figure::alone("  p99 at 70 % of the peak, open loop", "ms", late.1, Bar::AtMost(1.0)));
+            if !late.0.is_empty() {
+                figures.push(Figure::alone("  p50 at 70 % of the peak, open loop", "ms", late.0, Bar::None));
+                figures.push(Figure::alone("  p99 at 70 % of the peak, open loop", "ms", late.1, Bar::AtMost(1.0)));
+            }
         }
-        beside.kill().await.expect("an end");
         figures.push(Figure::alone("answered 503 in all of the above", "", vec![unsure as f64], Bar::None));
         figures.push(Figure::alone("memory at rest", "MB", vec![rest], Bar::None));
         let bar = if size == 1_000_000 { Bar::AtMost(150.0) } else { Bar::None };
         figures.push(Figure::alone("memory, all in use remembered", "MB", vec![server.memory_mb()], bar));
+        if self.only.is_none() {
+            figures.extend(self.changes(&server).await);
+        }
         figures.extend(self.starts(server, &url, &home, &token).await);
         figures
+    }
+
+    /// Changes per second among so many tokens.
+    async fn changes(&self, server: &Server) -> [Figure; 3] {
+        server.lift_limits().await;
+        let mut rates = [const { Vec::new() }; 3];
+        for _ in 0..ROUNDS {
+            let (issued, made) = issue(server, CLIENTS, self.time).await;
+            let (rotated, revoked) = made.split_at(made.len() / 2);
+            let rotated = change(server, "rotate", rotated, CLIENTS, self.time).await;
+            let revoked = change(server, "revoke", revoked, CLIENTS, self.time).await;
+            rates.iter_mut().zip([issued, rotated, revoked]).for_each(|(all, rate)| all.push(rate));
+        }
+        let [issued, rotated, revoked] = rates;
+        [("issue, 32 clients", issued), ("rotate, 32 clients", rotated), ("revoke, 32 clients", revoked)]
+            .map(|(name, rates)| Figure::alone(name, "/s", rates, Bar::None))
     }
 
     /// From exec to ready, after each way of ending.
@@ -160,23 +207,55 @@ impl Plan {
         Server::serve(&self.program, url, home, token.to_owned(), self.core()).await
     }
 
-    fn bare(&self, sizes: &[usize]) -> (Child, String) {
+    /// The bare server, whose answers have this size.
+    fn bare(&self, size: usize) -> (Child, String) {
         let (listen, program) = (free_address(), std::env::current_exe().expect("this program"));
         let mut command: Command = on_core(&program, self.core());
-        command.arg("bare").arg(&listen).args(sizes.iter().map(ToString::to_string)).kill_on_drop(true);
-        let child = command.spawn().expect("the bare server");
+        let child = command.arg("bare").arg(&listen).arg(size.to_string()).kill_on_drop(true).spawn();
         while std::net::TcpStream::connect(&listen).is_err() {
             std::thread::yield_now();
         }
-        (child, listen)
+        (child.expect("the bare server"), listen)
+    }
+}
+
+/// How a question is sent.
+enum Sent {
+    Http(Template),
+    Grpc { gateway: String },
+}
+
+impl Sent {
+    fn client<'a>(&'a self, address: &str, secrets: &'a [String]) -> Client<'a> {
+        match self {
+            Self::Http(template) => Client::Http(Generator::open(address, CONNECTIONS, template, secrets)),
+            Self::Grpc { gateway } => {
+                Client::Grpc(Box::new(grpc::Questions::new(gateway, secrets)), address.to_owned())
+            }
+        }
+    }
+}
+
+/// Whoever sends it.
+enum Client<'a> {
+    Http(Generator<'a>),
+    Grpc(Box<grpc::Questions<'a>>, String),
+}
+
+impl Client<'_> {
+    async fn closed(&mut self, time: Duration) -> Run {
+        match self {
+            Self::Http(generator) => generator.closed(time),
+            Self::Grpc(questions, address) => questions.closed(address, time).await,
+        }
     }
 
-    fn generator<'a>(&self, address: &str, template: &'a Template, secrets: &'a [String]) -> Generator<'a> {
-        Generator::open(address, CONNECTIONS, template, secrets)
-    }
-
-    fn peak(&self, address: &str, template: &Template, secrets: &[String]) -> Run {
-        self.generator(address, template, secrets).closed(self.time)
+    /// Over HTTP/1.1 only.
+    fn open_loop(&mut self, rate: f64, time: Duration) -> Option<Run> {
+        match self {
+            Self::Http(generator) => Some(generator.open_loop(rate, time)),
+            Self::Grpc(..) => None,
+        }
     }
 }
 
@@ -190,38 +269,41 @@ async fn asker(server: &Server) -> String {
     token["secret"].as_str().expect("a secret").to_owned()
 }
 
-/// What is asked, in the order of the bare server's sizes.
-fn questions(asker: &str, secret: &str) -> Vec<Asked> {
-    let post = |path: &str, kind: &str| {
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: bench.test\r\nauthorization: Bearer {asker}\r\n\
-            content-type: application/{kind}\r\ncontent-length: LENGTH"
-        )
+fn post(path: &str, kind: &str, asker: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: bench.test\r\nauthorization: Bearer {asker}\r\n\
+        content-type: application/{kind}\r\ncontent-length: LENGTH"
+    )
+}
+
+const FORM: &str = "x-www-form-urlencoded";
+
+fn introspection(asker: &str, secret: &str) -> Template {
+    Template::new(&post("/oauth2/introspect", FORM, asker), "token=SECRET", secret)
+}
+
+/// What is asked.
+fn questions(asker: &str, secrets: &[String]) -> Vec<Asked> {
+    let (secret, json) = (secrets[0].as_str(), "{\"token\":\"SECRET\"}");
+    let get = |path: &str| {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: bench.test\r\nx-tokenhouse-gate: Bearer {asker}\r\n\
+            authorization: Bearer SECRET"
+        );
+        Sent::Http(Template::new(&head, "", secret))
     };
-    let get = |path: &str, more: &str| {
-        format!("GET {path} HTTP/1.1\r\nhost: bench.test\r\n{more}authorization: Bearer SECRET")
-    };
-    let (form, json) = ("token=SECRET", "{\"token\":\"SECRET\"}");
-    let introspect = post("/oauth2/introspect", "x-www-form-urlencoded");
-    let gateway = format!("x-tokenhouse-gate: Bearer {asker}\r\n");
+    let form = Template::new(&post("/form", FORM, asker), "token=SECRET", secret);
+    let json = |path: &str| Sent::Http(Template::new(&post(path, "json", asker), json, secret));
+    let grpc = || Sent::Grpc { gateway: asker.to_owned() };
     vec![
         Asked {
             name: "introspection",
-            ours: Template::new(&introspect, form, secret),
-            bare: Template::new(&post("/form", "x-www-form-urlencoded"), form, secret),
+            ours: Sent::Http(introspection(asker, secret)),
+            bare: Sent::Http(form),
             bar: Bar::Ratio(0.75),
         },
-        Asked {
-            name: "native verify",
-            ours: Template::new(&post("/v1/verify", "json"), json, secret),
-            bare: Template::new(&post("/json", "json"), json, secret),
-            bar: Bar::None,
-        },
-        Asked {
-            name: "gate",
-            ours: Template::new(&get("/gate", &gateway), "", secret),
-            bare: Template::new(&get("/get", &gateway), "", secret),
-            bar: Bar::Ratio(0.80),
-        },
+        Asked { name: "gate", ours: get("/gate"), bare: get("/get"), bar: Bar::Ratio(0.80) },
+        Asked { name: "native verify", ours: json("/v1/verify"), bare: json("/json"), bar: Bar::None },
+        Asked { name: "gate over gRPC", ours: grpc(), bare: grpc(), bar: Bar::None },
     ]
 }

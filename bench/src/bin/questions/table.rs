@@ -1,5 +1,7 @@
 //! Figures and the table of them.
 
+use serde::Serialize;
+
 /// What a figure should be.
 #[derive(Clone, Copy)]
 pub enum Bar {
@@ -12,12 +14,14 @@ pub enum Bar {
 }
 
 /// A figure of several rounds.
+#[derive(Serialize)]
 pub struct Figure {
     pub name: String,
     pub unit: &'static str,
     pub values: Vec<f64>,
     /// For each round the ratio to the bare server in that round.
     pub ratios: Vec<f64>,
+    #[serde(skip)]
     pub bar: Bar,
 }
 
@@ -25,6 +29,12 @@ impl Figure {
     /// A figure that stands alone.
     pub fn alone(name: impl Into<String>, unit: &'static str, values: Vec<f64>, bar: Bar) -> Self {
         Self { name: name.into(), unit, values, ratios: Vec::new(), bar }
+    }
+
+    /// Rates beside those of the bare server, round by round.
+    pub fn beside(name: &str, values: Vec<f64>, bare: &[f64], bar: Bar) -> Self {
+        let ratios = values.iter().zip(bare).map(|(ours, bare)| ours / bare).collect();
+        Self { name: name.to_owned(), unit: "/s", values, ratios, bar }
     }
 
     /// The one in the middle.
