@@ -29,6 +29,8 @@ use crate::upstream::Upstream;
 const JOBS_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a checkpoint is due when nothing is written.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// After uses were written, so many times as long nothing is: a node in full use spends a twentieth of a core on counting.
+const REST: u32 = 19;
 
 /// Keeps this process's memory, which holds keys and secrets, out of core files and other processes' reach. Where the
 /// system refuses, it is said and served all the same: it is a second line.
@@ -243,12 +245,12 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener, gate: Gat
 }
 
 /// Looks every so often for uses to write, and writes them little by little, so that neither requests nor changes wait for
-/// it: after each transaction it rests for four times as long. Until told to end.
+/// it: after each transaction it rests for [`REST`] times as long. Until told to end.
 async fn flush(ctx: Arc<Ctx>, every: Duration, mut ended: watch::Receiver<()>) {
     loop {
         let begun = Instant::now();
         let rest = match housekeeping::flush_due(&ctx).await {
-            Ok(true) => (begun.elapsed() * 4).min(every),
+            Ok(true) => (begun.elapsed() * REST).min(every),
             Ok(false) => every,
             Err(error) => {
                 tracing::warn!(%error, "uses could not be written; they are kept for the next time");
