@@ -55,7 +55,7 @@ def table(runs):
 
 def draw(runs, path):
     sizes = [run["tokens"] for run in runs]
-    _, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    _, panels = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained")
     for panel, names, title in zip(panels, (RATES, OTHERS), ("per second", "memory and start")):
         for name, label in names.items():
             found = [next((f for f in run["figures"] if f["name"] == name), None) for run in runs]
@@ -64,7 +64,8 @@ def draw(runs, path):
                 panel.plot(sizes, values, marker="o", markersize=3, linewidth=1.2, label=label)
         panel.set(xscale="log", yscale="log", xlabel="stored tokens", title=title)
         panel.grid(True, which="major", alpha=0.3)
-        panel.legend(fontsize=8)
+        # Beside it: on a logarithmic scale no corner is surely free.
+        panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     panels[1].set_ylim(10, 1000)
     plt.savefig(path, metadata={"Date": None})
 
