@@ -1,5 +1,7 @@
 //! The accept loop: plain TCP or TLS, bounded, and stopped gracefully.
 
+mod limit;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -27,6 +29,7 @@ use tokenhouse_http::Entrance;
 
 use crate::config::Http;
 use crate::tls::{Certificate, TlsError};
+use limit::Limits;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -215,7 +218,7 @@ impl<S: Serve> Connection<S> {
             async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(times.head);
+        builder.http1().timer(Limits::default()).header_read_timeout(times.head);
         builder
             .http2()
             .timer(TokioTimer::new())
