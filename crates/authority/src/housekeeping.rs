@@ -12,8 +12,9 @@ use tokenhouse_store::{Tx, once, tokens, usage};
 use crate::Ctx;
 use crate::verify::uses::{Count, Key};
 
-/// Tokens per transaction: few, so that a revocation never waits long behind them.
-const CHUNK: usize = 64;
+/// Tokens per transaction: few, so that a revocation never waits long behind them, nor a question on a machine with one
+/// core.
+const CHUNK: usize = 16;
 /// A token's last use is written only when it is so much newer than what the row says, in milliseconds.
 const NEWER: Millis = 60_000;
 
