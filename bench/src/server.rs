@@ -91,7 +91,13 @@ impl Server {
         answer.json().await.expect("JSON")
     }
 
-    /// The same without a body.
+    /// What is there.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await;
+        answer.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// A change without a body.
     pub async fn put(&self, path: &str) {
         let request = self.client.put(format!("{}{path}", self.url)).bearer_auth(&self.token).json(&json!({}));
         let answer = request.send().await.expect("an answer");
@@ -101,8 +107,7 @@ impl Server {
     /// Lets one account have as many tokens as the measurement makes.
     pub async fn lift_limits(&self) {
         let url = format!("{}/v1/policy", self.url);
-        let answer = self.client.get(&url).bearer_auth(&self.token).send().await.expect("the policy");
-        let mut policy: Value = answer.json().await.expect("JSON");
+        let mut policy = self.get("/v1/policy").await;
         policy["kinds"]["user"]["limit"] = json!(1_000_000);
         let answer = self.client.put(&url).bearer_auth(&self.token).json(&policy).send().await.expect("an answer");
         assert!(answer.status().is_success());

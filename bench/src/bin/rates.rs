@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokenhouse_bench::changes::{change, issue};
+use tokenhouse_bench::changes::{change, issue, revoke_beside_job};
 use tokenhouse_bench::database::Probe;
 use tokenhouse_bench::server::{self, Server};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 32;
+/// Tokens are made for a job to revoke for so many times the time of a measurement.
+const FOR_THE_JOB: u32 = 5;
 
 #[tokio::main]
 async fn main() {
@@ -53,7 +55,7 @@ async fn measure(name: &str, program: &Path, url: &str, folder: &Path, time: Dur
         let mut round = vec![probe.commits(time).await];
         let mut tokens = Vec::new();
         for clients in [1, CLIENTS] {
-            let (rate, made) = issue(&server, clients, time).await;
+            let (rate, made) = issue(&server, "", clients, time).await;
             round.push(rate);
             tokens.extend(made);
         }
@@ -75,8 +77,24 @@ async fn measure(name: &str, program: &Path, url: &str, folder: &Path, time: Dur
         let (least, most) = (all.first().copied().unwrap_or(0.0), all.last().copied().unwrap_or(0.0));
         println!("  {what:<22} {middle:>9.0} {least:>9.0} {most:>9.0} {:>7.2}", middle / base);
     }
+    beside_a_job(&server, time).await;
     println!("  memory afterwards    {:>8.1} MB", server.memory_mb());
     server.stop().await;
+}
+
+/// One client revokes one token after the other, first alone and then beside a job that revokes many.
+async fn beside_a_job(server: &Server, time: Duration) {
+    let (_, single) = issue(server, "", CLIENTS, time).await;
+    let (_, going) = issue(server, "going", CLIENTS, time * FOR_THE_JOB).await;
+    let beside = revoke_beside_job(server, "going", &single, time).await;
+    println!("  {:<22} {:>9} {:>9} {:>9} {:>7}", "a single revoke, ms", "p50", "p99", "worst", "of");
+    for (what, took) in [("alone", &beside.alone), ("beside a job", &beside.meanwhile)] {
+        let within =
+            |part: f64| took.get((took.len().saturating_sub(1) as f64 * part).round() as usize).unwrap_or(&0.0);
+        println!("  {what:<22} {:>9.2} {:>9.2} {:>9.2} {:>7}", within(0.5), within(0.99), within(1.0), took.len());
+    }
+    assert_eq!(beside.revoked, going.len() as u64);
+    println!("  the job                {:>9.0} tokens per second", beside.revoked as f64 / beside.job.as_secs_f64());
 }
 
 fn median(rates: &mut [f64]) -> f64 {

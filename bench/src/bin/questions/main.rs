@@ -68,7 +68,7 @@ fn main() {
     let thrown = tempfile::tempdir().expect("a folder");
     // What is empty was not named.
     let mut named = || arguments.next().filter(|text| !text.is_empty());
-    let (kept, figures, only) = (named().map(PathBuf::from), named(), named());
+    let (kept, file, only) = (named().map(PathBuf::from), named(), named());
     let sizes: Vec<usize> = arguments.map(|text| text.parse().expect("a number of tokens")).collect();
     let sizes = if sizes.is_empty() { vec![1_000, 1_000_000] } else { sizes };
     let apart = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
@@ -85,9 +85,10 @@ fn main() {
         let figures = runtime.block_on(plan.measure(size));
         table::print(&format!("{size} stored tokens"), &figures);
         all.push(json!({"tokens": size, "figures": figures}));
-    }
-    if let Some(file) = figures {
-        std::fs::write(file, json!(all).to_string()).expect("a file");
+        // After each: a run of half an hour that breaks off is not for nothing.
+        if let Some(file) = &file {
+            std::fs::write(file, json!(all).to_string()).expect("a file");
+        }
     }
 }
 
@@ -138,24 +139,30 @@ impl Plan {
                     rounds.push((answered / self.time.as_secs_f64(), answered / spent[at].as_secs_f64()));
                 }
             }
-            beside.kill().await.expect("an end");
             let [ours_rounds, bare_rounds] = rounds;
             let (rates, busy): (Vec<f64>, Vec<f64>) = ours_rounds.into_iter().unzip();
             let (bare_rates, bare_busy): (Vec<f64>, Vec<f64>) = bare_rounds.into_iter().unzip();
             let peak = middle(&rates);
             figures.push(Figure::beside(asked.name, rates, &bare_rates, asked.bar));
             figures.push(Figure::beside("  per second of the processor", busy, &bare_busy, Bar::None));
+            let bare_peak = middle(&bare_rates);
             figures.push(Figure::alone(format!("  the bare server for {}", asked.name), "/s", bare_rates, Bar::None));
-            let mut late = (Vec::new(), Vec::new());
+            let share = "at 70 % of its peak, open loop";
+            let (mut p50, mut late) = (Vec::new(), [Vec::new(), Vec::new()]);
             for _ in 0..ROUNDS {
                 let Some(run) = ours.open_loop(peak * OPEN_AT, self.time) else { break };
+                let Some(beside) = bare.open_loop(bare_peak * OPEN_AT, self.time) else { break };
                 unsure += run.unsure;
-                late.0.push(run.within(0.5));
-                late.1.push(run.within(0.99));
+                p50.push(run.within(0.5));
+                late[0].push(run.within(0.99));
+                late[1].push(beside.within(0.99));
             }
-            if !late.0.is_empty() {
-                figures.push(Figure::alone("  p50 at 70 % of the peak, open loop", "ms", late.0, Bar::None));
-                figures.push(Figure::alone("  p99 at 70 % of the peak, open loop", "ms", late.1, Bar::AtMost(1.0)));
+            beside.kill().await.expect("an end");
+            if !p50.is_empty() {
+                let [ours_late, bare_late] = late;
+                figures.push(Figure::alone(format!("  p50 {share}"), "ms", p50, Bar::None));
+                figures.push(Figure::alone(format!("  p99 {share}"), "ms", ours_late, Bar::AtMost(1.0)));
+                figures.push(Figure::alone(format!("  the bare server's p99 {share}"), "ms", bare_late, Bar::None));
             }
         }
         figures.push(Figure::alone("answered 503 in all of the above", "", vec![unsure as f64], Bar::None));
@@ -174,7 +181,7 @@ impl Plan {
         server.lift_limits().await;
         let mut rates = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
-            let (issued, made) = issue(server, CLIENTS, self.time).await;
+            let (issued, made) = issue(server, "", CLIENTS, self.time).await;
             let (rotated, revoked) = made.split_at(made.len() / 2);
             let rotated = change(server, "rotate", rotated, CLIENTS, self.time).await;
             let revoked = change(server, "revoke", revoked, CLIENTS, self.time).await;
