@@ -5,6 +5,7 @@ mod commands;
 mod exits;
 mod import;
 mod init;
+mod keys;
 mod ledger;
 mod quickstart;
 mod rotate;

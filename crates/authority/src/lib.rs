@@ -11,6 +11,7 @@ pub mod holdings;
 pub mod housekeeping;
 pub mod install;
 pub mod jobs;
+pub mod keys;
 pub mod ledger;
 pub mod nodes;
 mod once;
@@ -38,6 +39,7 @@ pub use once::Outcome;
 pub use tokenhouse_model as model;
 
 use jobs::Jobs;
+use keys::Rings;
 use passwords::Guard;
 use pulse::Running;
 use verify::uses::Uses;
@@ -81,6 +83,7 @@ pub struct Ctx {
     pulse: OnceLock<Running>,
     guard: Guard,
     jobs: Jobs,
+    rings: Rings,
     searches: search::Turns,
 }
 
@@ -96,6 +99,7 @@ impl Ctx {
             stale: AtomicU64::new(0),
             pulse: OnceLock::new(),
             guard: Guard::default(),
+            rings: Rings::default(),
             searches: search::Turns::of(&store),
             store,
             clock,

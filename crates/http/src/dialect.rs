@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokenhouse_model::{Confirmed, Done, Error, ErrorKind, Receipt, Refusal, Result};
 
-use crate::{oauth, problem, wavefront};
+use crate::{csp, oauth, problem, wavefront};
 
 /// Whose words are spoken at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Dialect {
     Native,
     /// Wavefront's: `/api/...` and `/report` (wavefront.md 1.1).
     Wavefront,
+    /// VMware Cloud Services': `/csp/gateway/...` (csp.md).
+    Csp,
     /// OAuth's: `/oauth2/...`.
     OAuth,
 }
@@ -29,6 +31,8 @@ impl Dialect {
     pub(crate) fn of(path: &str) -> Self {
         if path == "/report" || path.starts_with("/api/") {
             Self::Wavefront
+        } else if path.starts_with(csp::GATEWAY) {
+            Self::Csp
         } else if path.starts_with("/oauth2/") {
             Self::OAuth
         } else {
@@ -41,6 +45,7 @@ impl Dialect {
         match self {
             Self::Native => problem::document(error, request_id),
             Self::Wavefront => wavefront::envelope(error),
+            Self::Csp => csp::tell(error, request_id),
             Self::OAuth => oauth::tell(error),
         }
     }

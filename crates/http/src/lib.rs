@@ -3,11 +3,13 @@
 //! A handler is three lines: who is calling (an extractor), one operation, wrap the answer. Nothing here decides who
 //! may do what, and nothing here knows rows.
 
+mod csp;
 mod dialect;
 mod entrance;
 mod extract;
 mod gate;
 mod health;
+mod jwks;
 pub mod metrics;
 pub mod native;
 mod oauth;
@@ -124,15 +126,15 @@ fn public(app: App) -> Entrance {
     Entrance::new(app, router)
 }
 
-/// Drops all but one of a path's leading slashes: clients of Wavefront whose configured address ends in one send two
-/// (wavefront.md 1.1). Before anything is routed or recorded, so that there is one path for everybody. Nobody else sends
+/// Drops all but one of a path's leading slashes: clients of Wavefront and of VMware Cloud Services whose configured
+/// address ends in one send two (wavefront.md 1.1, csp.md G3). Before anything is routed or recorded, so that there is one path for everybody. Nobody else sends
 /// them, and what a proxy keeps from the outside, `/metrics` perhaps, must have no second name.
 fn one_slash(mut request: Request) -> Request {
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let rest = target.trim_start_matches('/');
     let path = format!("/{}", rest.split('?').next().unwrap_or_default());
     if target.len() - rest.len() > 1
-        && Dialect::of(&path) == Dialect::Wavefront
+        && matches!(Dialect::of(&path), Dialect::Wavefront | Dialect::Csp)
         && let Ok(target) = format!("/{rest}").parse()
     {
         let mut parts = request.uri().clone().into_parts();
@@ -149,6 +151,7 @@ fn routes(app: App) -> Router {
         .merge(native::router())
         .merge(oauth::router())
         .merge(wavefront::router())
+        .merge(csp::router())
         .merge(gate::router())
         .route("/healthz/live", get(health::live))
         .route("/healthz/ready", get(health::ready))

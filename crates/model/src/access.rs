@@ -45,6 +45,8 @@ pub enum Act {
     SeeNodes,
     /// Set what the nodes go by.
     ManageNodes,
+    /// See, replace and end the keys that access tokens are signed with.
+    ManageKeys,
     /// See the house's jobs, and let those go on that are held.
     ManageJobs,
 }
@@ -53,7 +55,7 @@ impl Act {
     /// The permissions of which one is enough; the first is the native one, and the one that a refusal names.
     pub const fn allowed_by(self) -> &'static [Permission] {
         match self {
-            Self::ManageOrgs | Self::ManageJobs | Self::SeeNodes | Self::ManageNodes => &[Orgs],
+            Self::ManageOrgs | Self::ManageJobs | Self::ManageKeys | Self::SeeNodes | Self::ManageNodes => &[Orgs],
             Self::SeePeople => &[
                 Read,
                 Accounts,

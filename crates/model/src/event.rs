@@ -81,6 +81,14 @@ words! {
         TokenRevoked = "token.revoked",
         /// Many tokens are over for good; a job did it.
         TokensRevoked = "token.revoked_many",
+        /// A new key signs access tokens, or will.
+        SigningKeyMade = "signing_key.made",
+        /// A key signs no more, or never will.
+        SigningKeyRetired = "signing_key.retired",
+        /// Somebody else may have a key: nothing that it signed is believed.
+        SigningKeyCompromised = "signing_key.compromised",
+        /// Signing keys are replaced after another number of days.
+        SigningScheduleChanged = "house.signing_schedule_changed",
         /// A search is kept.
         SavedSearchCreated = "saved_search.created",
         /// A kept search changed.
@@ -185,6 +193,11 @@ pub enum Removal {
         holder: Uuid,
         /// The role's id.
         role: Uuid,
+    },
+    /// Nothing that this key signed is believed.
+    SigningKey {
+        /// Its id.
+        id: Uuid,
     },
     /// This holder does not have this permission.
     Permission {

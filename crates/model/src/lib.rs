@@ -38,6 +38,7 @@ pub mod role;
 pub mod saved;
 pub mod search;
 pub mod secret;
+pub mod signing;
 pub mod strength;
 pub mod token;
 

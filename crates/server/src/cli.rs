@@ -9,7 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::client::Connection;
 use crate::commands::{
-    Remote, account, config, group, jobs, ledger, nodes, org, policy, role, rotate, session, token, verify, version,
+    Remote, account, config, group, jobs, key, ledger, nodes, org, policy, role, rotate, session, token, verify,
+    version,
 };
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::{Output, print_text};
@@ -60,6 +61,9 @@ enum Command {
     Token(token::Command),
     Verify(verify::Verify),
     Nodes(nodes::Nodes),
+    /// The keys that access tokens are signed with
+    #[command(subcommand)]
+    Key(key::Command),
     Login(session::Login),
     /// End the session that the token is of
     Logout,
@@ -132,6 +136,7 @@ async fn online(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Token(command) => token::run(command, remote).await,
         Command::Verify(verify) => verify::run(verify, remote).await,
         Command::Nodes(nodes) => nodes::run(nodes, remote).await,
+        Command::Key(command) => key::run(command, remote).await,
         Command::Logout => session::logout(remote).await,
         Command::Whoami => session::whoami(remote).await,
         Command::Ledger(ledger::Command::Export(export)) => ledger::export(&export, remote).await,

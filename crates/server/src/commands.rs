@@ -9,6 +9,7 @@ pub mod export;
 pub mod group;
 pub mod import;
 pub mod jobs;
+pub mod key;
 pub mod ledger;
 pub mod nodes;
 pub mod org;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
-use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, pulse, tokens};
+use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, keys, pulse, tokens};
 use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
@@ -29,6 +29,8 @@ use crate::upstream::Upstream;
 const JOBS_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a checkpoint is due when nothing is written.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a signing key is due to be replaced: more often than a new one takes to sign.
+const KEYS_EVERY: Duration = Duration::from_secs(600);
 /// After uses were written, so many times as long nothing is: a node in full use spends a twentieth of a core on counting.
 const REST: u32 = 19;
 
@@ -216,6 +218,7 @@ pub async fn serve(config: &Config, ctx: Arc<Ctx>, listener: Listener, gate: Gat
     };
     // From here on others wait for this node, until it leaves.
     groups::settle(&ctx).await?;
+    keys::tend(&ctx).await?;
     pulse::join(&ctx).await?;
     let (ending, ended) = watch::channel(());
     let flushing = tokio::spawn(flush(ctx.clone(), Duration::from_secs(config.usage.flush_seconds), ended));
@@ -264,12 +267,14 @@ async fn flush(ctx: Arc<Ctx>, every: Duration, mut ended: watch::Receiver<()>) {
     }
 }
 
-/// Forgets kept answers and writes checkpoints, until aborted.
+/// Forgets kept answers, writes checkpoints and replaces signing keys, until aborted.
 async fn tend(ctx: Arc<Ctx>) {
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
+    let mut replace = tokio::time::interval(KEYS_EVERY);
     loop {
         let (what, outcome) = tokio::select! {
             () = housekeeping::bell(&ctx) => ("kept answers could not be forgotten", housekeeping::forget_young(&ctx).await),
+            _ = replace.tick() => ("the signing keys could not be tended", keys::tend(&ctx).await),
             _ = checkpoint.tick() => ("a checkpoint could not be written", housekeeping::checkpoint(&ctx).await),
         };
         if let Err(error) = outcome {

@@ -15,6 +15,8 @@ use tokenhouse_model::{Error, ErrorKind, Refusal, Result, Uuid};
 use zeroize::Zeroizing;
 
 const NONCE: usize = 12;
+/// The place of a signing key's private half.
+const SIGNING: &str = "signing_key.sealed";
 
 /// Under what a thing was sealed: the table and the id of its row, so that a sealed value can't be moved to another.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +142,22 @@ impl MasterKey {
         let opened = open(&self.seal, Place { what: "org.data_key", id: org }, wrapped)?;
         let key = opened.as_slice().try_into().map_err(|_| Error::internal("a data key of the wrong length"))?;
         Ok(DataKey(Zeroizing::new(key)))
+    }
+
+    /// Seals the private half of the signing key of this id.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn seal_signing(&self, id: Uuid, private: &[u8], random: &Random) -> Result<Vec<u8>> {
+        seal(&self.seal, Place { what: SIGNING, id }, private, random)
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `internal` where it was altered or belongs to another key.
+    pub fn open_signing(&self, id: Uuid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        open(&self.seal, Place { what: SIGNING, id }, sealed)
     }
 
     /// The message authentication code of a journal line, in hexadecimal.

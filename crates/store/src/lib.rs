@@ -24,6 +24,7 @@ pub mod roles;
 pub mod saved;
 mod schema;
 pub mod search;
+pub mod signing;
 pub mod sql;
 pub mod tokens;
 mod tx;
@@ -309,6 +310,22 @@ impl Store {
         self.key.make_data_key(org, &self.random)
     }
 
+    /// Seals the private half of the signing key of this id.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn seal_signing(&self, id: tokenhouse_model::Uuid, private: &[u8]) -> Result<Vec<u8>> {
+        self.key.seal_signing(id, private, &self.random)
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `internal` where it was altered, belongs to another key, or was sealed under another master key.
+    pub fn open_signing(&self, id: tokenhouse_model::Uuid, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+        self.key.open_signing(id, sealed)
+    }
+
     /// The id of this installation.
     pub fn database(&self) -> &str {
         &self.database
@@ -382,6 +399,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         roles::STATEMENTS,
         saved::STATEMENTS,
         schema::STATEMENTS,
+        signing::STATEMENTS,
         tokens::STATEMENTS,
         usage::STATEMENTS,
     ]
@@ -411,6 +429,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),
         of::<tokenhouse_model::saved::SavedSearch>(),
+        of::<tokenhouse_model::signing::SigningKey>(),
         of::<groups::Member>(),
         of::<moved::Dead>(),
         of::<nodes::Node>(),

@@ -124,6 +124,7 @@ async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u
         Removal::Group { id } => conn.run(&LEAVE_ALL_OF, args![*id]).await,
         Removal::Role { id, permissions } => narrow(conn, *id, permissions, now).await,
         Removal::Assignment { holder, role } => conn.run(&LOSE_ROLE, args![*holder, *role]).await,
+        Removal::SigningKey { id } => crate::signing::end(conn, *id, now, true).await,
         Removal::Permission { holder, permission } => conn.run(&LOSE_PERMISSION, args![*holder, *permission]).await,
     }
 }

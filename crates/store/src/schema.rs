@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     both(include_str!("../migrations/0006_import.sql")),
     both(include_str!("../migrations/0007_jobs.sql")),
+    both(include_str!("../migrations/0008_signing.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -12,6 +12,7 @@ use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{HolderKind, Namespace, RoleKind};
 use tokenhouse_model::saved::Entity;
 use tokenhouse_model::secret::Digest;
+use tokenhouse_model::signing::Algorithm;
 use tokenhouse_model::{Error, GroupKind, PermissionSet, Policy, Reach, Result, Scopes, TokenKind, TokenState, Uuid};
 
 /// One statement: a name for messages and its text. How often it ran is counted, so that a test can tell that every
@@ -299,7 +300,8 @@ words!(
     EventKind,
     JobKind,
     JobState,
-    Entity
+    Entity,
+    Algorithm
 );
 
 /// What is stored as JSON text.

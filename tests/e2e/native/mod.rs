@@ -6,6 +6,7 @@ mod health;
 mod import;
 mod input;
 mod jobs;
+mod keys;
 mod ledger;
 mod nodes;
 mod once;

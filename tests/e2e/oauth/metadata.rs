@@ -13,6 +13,7 @@ both! {
             answer.body,
             json!({
                 "issuer": "http://localhost",
+                "jwks_uri": "http://localhost/oauth2/jwks",
                 "introspection_endpoint": "http://localhost/oauth2/introspect",
                 "introspection_endpoint_auth_methods_supported": proofs,
                 "revocation_endpoint": "http://localhost/oauth2/revoke",

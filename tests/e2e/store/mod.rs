@@ -6,5 +6,6 @@ mod people;
 mod saved;
 mod schema;
 mod search;
+mod signing;
 mod statements;
 mod tables;

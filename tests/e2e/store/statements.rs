@@ -18,7 +18,8 @@ use tokenhouse_store::journal::{Entry, Journal};
 use tokenhouse_store::once::Kept;
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{
-    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, once, orgs, roles, tokens, usage,
+    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, moved, once, orgs, roles,
+    signing, tokens, usage,
 };
 
 const fn n(number: u128) -> Uuid {
@@ -240,6 +241,8 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     tokens::insert_secret(conn, &secret).await?;
     same!(tokens::secret(conn, &secret.digest), Some(&secret));
     same!(tokens::secrets(conn, TOKEN, 100), [&secret]);
+    same!(tokens::secrets_by_digest(conn, &[Digest([99; 32]), secret.digest]), [&secret]);
+    same!(moved::dead(conn, &[secret.digest]), Vec::<Digest>::new());
     same!(tokens::secrets_of(conn, &[TOKEN], 100), [&secret]);
     same!(tokens::orgs_with_sealed(conn), [ORG]);
     same!(tokens::wipe_sealed(conn, n(99), 10), 0);
@@ -363,6 +366,7 @@ fn removals() -> Vec<Removal> {
         Removal::Org { id: ORG },
         Removal::Policy { org: ORG, policy: Box::new(Policy::default()) },
         Removal::Password { id: IDENTITY },
+        Removal::SigningKey { id: super::signing::LEAKED },
         Removal::Member { group: GROUP, account: ACCOUNT },
         Removal::Group { id: GROUP },
         Removal::Role { id: ROLE, permissions: PermissionSet::none() },
@@ -390,6 +394,7 @@ async fn every_statement(backend: Backend) {
         holdings(tx.conn()).await?;
         credentials(tx.conn()).await?;
         super::saved::kept(tx.conn(), ORG, ACCOUNT).await?;
+        super::signing::kept(tx.conn()).await?;
         remembered(tx.conn()).await?;
         // 127 events: one statement of each width.
         for _ in 0..127 {
@@ -424,6 +429,8 @@ async fn every_statement(backend: Backend) {
         assert_eq!(tokens::secret(conn, &Digest([7; 32])).await?.unwrap().good_until, 1);
         assert!(accounts::by_id(conn, ACCOUNT).await?.unwrap().deleted());
         assert_eq!(accounts::identity(conn, IDENTITY).await?.unwrap().password.0, "");
+        let leaked = signing::all(conn).await?.into_iter().find(|key| key.id == super::signing::LEAKED).unwrap();
+        assert!(leaked.compromised && leaked.sealed.is_empty());
         assert_eq!(groups::sizes(conn, &[GROUP]).await?.len(), 0);
         assert_eq!(roles::sources(conn, ACCOUNT, 10).await?.len(), 0);
         assert!(roles::by_id(conn, ORG, ROLE).await?.unwrap().permissions.is_empty());

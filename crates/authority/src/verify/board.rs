@@ -19,6 +19,8 @@ pub(crate) enum Key {
     Holder(Uuid),
     /// An org, its policy, and what its roles and groups give to any of its holders.
     Org(Uuid),
+    /// The keys that access tokens are signed with.
+    Signing,
     /// That there is no secret of this digest.
     Digest([u8; 32]),
 }
@@ -31,6 +33,7 @@ impl Key {
             Self::Holder(id) => (2, id.as_bytes().last_chunk()),
             Self::Org(id) => (3, id.as_bytes().last_chunk()),
             Self::Digest(digest) => (4, digest.last_chunk()),
+            Self::Signing => (5, None),
         };
         let number = bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes));
         (number ^ kind).wrapping_mul(0x9E37_79B9_7F4A_7C15)

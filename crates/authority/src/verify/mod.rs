@@ -25,6 +25,7 @@ use tokenhouse_store::ledger;
 
 use crate::Ctx;
 use crate::caller::Caller;
+pub(crate) use board::Key;
 pub(crate) use fill::{Fills, fresh};
 pub use memory::Filled;
 use memory::{Holder, Known, Recalled};

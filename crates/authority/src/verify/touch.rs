@@ -25,6 +25,7 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         // Nothing that is remembered.
         K::HouseInitialized
         | K::FreshnessChanged
+        | K::SigningScheduleChanged
         | K::JobConfirmed
         | K::JobStarted
         | K::JobCancelled
@@ -52,6 +53,7 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         | K::RoleUnassigned
         | K::PermissionGranted
         | K::PermissionRevoked => vec![Key::Org(org)],
+        K::SigningKeyMade | K::SigningKeyRetired | K::SigningKeyCompromised => vec![Key::Signing],
         // Which tokens and secrets moved in stands in the body.
         K::TokensImported => Vec::new(),
         // The secrets that these make stand in the body.
@@ -103,6 +105,7 @@ fn removed(removal: &Removal) -> Option<Key> {
         Removal::Org { id } | Removal::Policy { org: id, .. } => Some(Key::Org(*id)),
         // A password is not remembered here.
         Removal::Password { .. } => None,
+        Removal::SigningKey { .. } => Some(Key::Signing),
         // Their kinds touch the whole org.
         Removal::Member { .. }
         | Removal::Group { .. }

@@ -6,6 +6,7 @@ mod export;
 mod groups;
 mod import;
 mod jobs;
+mod keys;
 mod ledger;
 mod nodes;
 mod openapi;
@@ -76,6 +77,9 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(ledger::list))
         .routes(routes!(export::ledger))
         .routes(routes!(nodes::list, nodes::set))
+        .routes(routes!(keys::list, keys::schedule))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::retire))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::confirm))

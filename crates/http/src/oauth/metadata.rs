@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use tokenhouse_model::Permission;
 
-use super::{INTROSPECT, REVOKE};
+use super::{INTROSPECT, JWKS, REVOKE};
 use crate::App;
 
 /// How clients prove themselves here (RFC 8414 2; `Bearer` is a type of access token, which it allows as well).
@@ -15,6 +15,7 @@ const PROOFS: &[&str] = &["client_secret_basic", "client_secret_post", "Bearer"]
 #[derive(Serialize)]
 pub(super) struct Metadata {
     issuer: String,
+    jwks_uri: String,
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint: String,
@@ -28,6 +29,7 @@ pub(super) struct Metadata {
 pub(super) async fn show(State(app): State<App>) -> Json<Metadata> {
     let issuer = app.wire.public_url.clone();
     Json(Metadata {
+        jwks_uri: format!("{issuer}{JWKS}"),
         introspection_endpoint: format!("{issuer}{INTROSPECT}"),
         introspection_endpoint_auth_methods_supported: PROOFS,
         revocation_endpoint: format!("{issuer}{REVOKE}"),

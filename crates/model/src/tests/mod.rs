@@ -10,6 +10,7 @@ mod import;
 mod job;
 mod moves;
 mod search;
+mod signing;
 
 use crate::account::{AccountKind, AccountState};
 use crate::address::AddressRules;
