@@ -1,6 +1,6 @@
 //! A file of tokens that move in, read record by record: however long it is, one record of it is in memory.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 use tokenhouse_model::import::No;
 use tokenhouse_model::moving::{self, Reading, Source};
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -17,6 +18,9 @@ use crate::failure::Failure;
 pub const LONGEST: u64 = 64 * 1024;
 /// The longest document that is read whole, in bytes: what an API answers, not a file of lines.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
+
+/// Records that are read ahead.
+const AHEAD: usize = 64;
 
 /// How a file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,7 +43,7 @@ pub struct Record {
 
 enum Records {
     Lines { from: Box<dyn BufRead>, line: u64 },
-    Csv { from: Box<csv::Reader<Metered>>, header: csv::StringRecord, left: Rc<Cell<u64>>, last: u64 },
+    Csv { from: Box<csv::Reader<Metered>>, header: csv::StringRecord, meter: Rc<Meter> },
     Document { left: VecDeque<Value>, place: u64 },
 }
 
@@ -49,20 +53,82 @@ pub struct Rows {
     reading: Reading,
 }
 
-/// A reader that gives no more than it may: a quote that is never closed must not fill the memory.
+/// Reads a file on a thread of its own, so that whoever waits for a record can be interrupted.
+///
+/// # Errors
+/// What makes all of it unreadable; what makes the rest unreadable comes as the last record.
+pub async fn ahead(
+    from: Box<dyn BufRead + Send>,
+    layout: Layout,
+    reading: Reading,
+) -> Result<mpsc::Receiver<Result<Record, Failure>>, Failure> {
+    let (sender, records) = mpsc::channel(AHEAD);
+    let (begin, begun) = oneshot::channel();
+    std::thread::Builder::new().name("tokenhouse-rows".to_owned()).spawn(move || {
+        let (opened, rows) = match Rows::new(from, layout, reading) {
+            Ok(rows) => (Ok(()), Some(rows)),
+            Err(failure) => (Err(failure), None),
+        };
+        _ = begin.send(opened);
+        let Some(mut rows) = rows else { return };
+        while let Some(record) = rows.next().transpose() {
+            let last = record.is_err();
+            // Nobody may want to hear the rest.
+            if sender.blocking_send(record).is_err() || last {
+                return;
+            }
+        }
+    })?;
+    begun.await.map_err(|_| Failure::Other("the file could not be read".to_owned()))??;
+    Ok(records)
+}
+
+/// A reader that gives no more than it may: a quote that is never closed must not fill the memory. It notes where lines
+/// end, because who reads a table counts them otherwise than an editor does.
 struct Metered {
     inner: Box<dyn BufRead>,
-    left: Rc<Cell<u64>>,
+    meter: Rc<Meter>,
+}
+
+#[derive(Default)]
+struct Meter {
+    /// Bytes that it may still give.
+    left: Cell<u64>,
+    /// Bytes that it gave.
+    given: Cell<u64>,
+    /// Places of the ends of lines that were given and not counted yet.
+    ends: RefCell<VecDeque<u64>>,
+    /// Those that were counted.
+    counted: Cell<u64>,
+}
+
+impl Meter {
+    /// The line on which a record begins that ended before this byte, and within which so many lines end.
+    fn line(&self, end: u64, within: u64) -> u64 {
+        let mut last = None;
+        while let Some(at) = self.ends.borrow_mut().pop_front_if(|at| *at < end) {
+            self.counted.set(self.counted.get() + 1);
+            last = Some(at);
+        }
+        // Where lines end in two characters the second is not read with the record.
+        let own = u64::from(last == end.checked_sub(1));
+        (self.counted.get() + 1).saturating_sub(own + within)
+    }
 }
 
 impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left.get() == 0 {
+        let Meter { left, given, ends, .. } = &*self.meter;
+        if left.get() == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a record is longer than 64 KiB"));
         }
-        let most = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(buffer.len());
-        let read = buffer.get_mut(..most).map_or(Ok(0), |buffer| self.inner.read(buffer))?;
-        self.left.set(self.left.get() - read as u64);
+        let most = usize::try_from(left.get()).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..most) else { return Ok(0) };
+        let read = self.inner.read(buffer)?;
+        let new = (given.get()..).zip(buffer.iter().take(read)).filter(|(_, byte)| **byte == b'\n');
+        ends.borrow_mut().extend(new.map(|(at, _)| at));
+        given.set(given.get() + read as u64);
+        left.set(left.get() - read as u64);
         Ok(read)
     }
 }
@@ -82,11 +148,11 @@ impl Rows {
                 Records::Document { left: all.into(), place: 0 }
             }
             Layout::Csv => {
-                let left = Rc::new(Cell::new(LONGEST));
-                let metered = Metered { inner: from, left: left.clone() };
+                let meter = Rc::new(Meter { left: Cell::new(LONGEST), ..Meter::default() });
+                let metered = Metered { inner: from, meter: meter.clone() };
                 let mut from = csv::ReaderBuilder::new().flexible(true).buffer_capacity(8192).from_reader(metered);
                 let header = from.headers().map_err(|error| Failure::Usage(unreadable(&error)))?.clone();
-                Records::Csv { from: Box::new(from), header, left, last: 1 }
+                Records::Csv { from: Box::new(from), header, meter }
             }
         };
         Ok(Self { records, reading })
@@ -127,23 +193,22 @@ impl Records {
                 *place += 1;
                 Ok(left.pop_front().map(|value| (*place, object(value))))
             }
-            Self::Csv { from, header, left, last } => {
-                left.set(LONGEST);
-                let mut record = csv::StringRecord::new();
-                let line = from.position().line();
-                let read = match from.read_record(&mut record) {
-                    Ok(false) => return Ok(None),
-                    Ok(true) => columns(header, &record, source),
-                    // A text that is no UTF-8 spoils its own record only.
-                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                        Err(malformed("the record is no UTF-8"))
-                    }
-                    Err(error) => return Err(Failure::Other(format!("line {line}: {}", unreadable(&error)))),
-                };
-                // The reader counts the end of a line only when it reads on, where that is two characters.
-                *last = record.position().map_or(line, csv::Position::line).max(*last + 1);
-                let line = *last;
-                Ok(Some((line, read)))
+            Self::Csv { from, header, meter } => {
+                meter.left.set(LONGEST);
+                let mut record = csv::ByteRecord::new();
+                let read = from.read_byte_record(&mut record).map_err(|error| {
+                    let line = meter.line(from.position().byte(), 0);
+                    Failure::Other(format!("line {line}: {}", unreadable(&error)))
+                })?;
+                if !read {
+                    return Ok(None);
+                }
+                let within = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+                let line = meter.line(from.position().byte(), within);
+                // A text that is no UTF-8 spoils its own record only.
+                let record = csv::StringRecord::from_byte_record(record);
+                let read = record.map_err(|_| malformed("the record is no UTF-8"));
+                Ok(Some((line, read.and_then(|record| columns(header, &record, source)))))
             }
         }
     }

@@ -135,6 +135,35 @@ both! {
         }
     }
 
+    async fn an_import_that_is_interrupted_says_how_far_it_came(house) {
+        let cli = Cli::of(house);
+        house.service("ci", &[]).await;
+        limit(house, 1000).await;
+        let lines: Vec<String> =
+            (0..250).map(|n| json!({"token": secret(house, 3000 + n), "owner": "sa::ci"}).to_string() + "\n").collect();
+        let mut command = cli.command("token import -");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(lines.concat().as_bytes()).await.unwrap();
+        input.flush().await.unwrap();
+        let first: Value = serde_json::from_str(&lines[0]).unwrap();
+        while house.verdict(first["token"].as_str().unwrap()).await != "good" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        // The input does not end: it waits for more, and hears all the same.
+        let interrupt = format!("kill -INT {}", child.id().unwrap());
+        assert!(tokio::process::Command::new("bash").arg("-c").arg(interrupt).status().await.unwrap().success());
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(30), child.wait_with_output()).await;
+        let ended = ended.expect("it hangs").unwrap();
+        let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(ended.status.code(), Some(1), "{}", told(&ended.stderr));
+        assert!(told(&ended.stderr).contains("interrupted: run the same again"), "{}", told(&ended.stderr));
+        assert!(told(&ended.stdout).contains("200"), "{}", told(&ended.stdout));
+        drop(input);
+        let whole = cli.feed("token import - --json", &lines.concat()).await.exit(0);
+        assert_eq!(counts(&whole), (50, 200, 0));
+    }
+
     async fn what_was_refused_is_reported_without_its_secret(house) {
         let cli = Cli::of(house);
         house.service("ci", &[]).await;

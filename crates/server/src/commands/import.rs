@@ -9,19 +9,20 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read as _, W
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokenhouse_model::import::No;
 use tokenhouse_model::moving::{Owners, Reading, Source};
 use tokenhouse_model::secret::Digest;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Remote;
 use crate::client::Call;
 use crate::failure::Failure;
 use crate::output::{Field, Form, plain};
-use crate::rows::{Layout, Record, Rows};
+use crate::rows::{self, Layout, Record};
 
 /// Rows that go to the server at once.
 const CHUNK: usize = 200;
@@ -99,31 +100,29 @@ pub async fn run(import: &Import, remote: &Remote) -> Result<(), Failure> {
     let (from, length, read) = open(&import.file)?;
     let owners = Owners { default: import.owner.clone(), map: owner_map(import.owner_map.as_deref())? };
     let reading = Reading { source, owners, bits: import.bits };
-    let mut rows = Rows::new(from, import.layout.unwrap_or_else(|| layout(&import.file, source)), reading)?;
+    let mut rows = rows::ahead(from, import.layout.unwrap_or_else(|| layout(&import.file, source)), reading).await?;
     let mut desk = Desk::new(import, remote, Bar { length, read })?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        // What was sent is waited for: a chunk is done whole or not at all.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopping.store(true, Ordering::Relaxed);
-        }
-    });
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let ended = loop {
-        if stop.load(Ordering::Relaxed) {
-            desk.interrupted = true;
-            break Ok(());
-        }
-        match rows.next() {
-            Ok(Some(record)) => desk.take(record).await?,
-            Ok(None) => break desk.send().await,
-            Err(failure) => break desk.send().await.and(Err(failure)),
+        // What was sent is waited for: a chunk is done whole or not at all.
+        let record = tokio::select! {
+            biased;
+            _ = interrupt.recv() => {
+                desk.interrupted = true;
+                break Ok(());
+            }
+            record = rows.recv() => record,
+        };
+        match record {
+            Some(Ok(record)) => desk.take(record).await?,
+            None => break desk.send().await,
+            Some(Err(failure)) => break desk.send().await.and(Err(failure)),
         }
     };
     desk.end(ended)
 }
 
-type Input = (Box<dyn BufRead>, Option<u64>, Arc<AtomicU64>);
+type Input = (Box<dyn BufRead + Send>, Option<u64>, Arc<AtomicU64>);
 
 /// Counts what was read, for the bar.
 struct Counted<R>(R, Arc<AtomicU64>);

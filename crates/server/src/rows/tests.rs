@@ -47,6 +47,20 @@ fn a_table_is_read_by_its_header() {
 }
 
 #[test]
+fn lines_of_a_table_are_counted_as_an_editor_counts_them() {
+    for end in ["\n", "\r\n"] {
+        let text = ["token,owner", "a,", "\"b", "b", "b\",", "c,", "", "d,", "\"e", "\",\"", "\"", "f,", ""].join(end);
+        let read = all(text.as_bytes(), Layout::Csv, Source::Tokenhouse);
+        let lines: Vec<u64> = read.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 3, 6, 8, 9, 12], "{end:?}");
+    }
+    let text = b"token,owner\r\n\"\xFF\r\n\",\r\nb,\r\n";
+    let read = all(text, Layout::Csv, Source::Tokenhouse);
+    assert_eq!(read.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(read[0].1, "malformed");
+}
+
+#[test]
 fn a_record_without_end_is_not_kept() {
     let text = format!("token,owner\n\"{}", "x".repeat(1 << 20));
     let mut rows = rows(text.as_bytes(), Layout::Csv, Source::Tokenhouse);
