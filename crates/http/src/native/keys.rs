@@ -67,21 +67,28 @@ pub(super) async fn list(State(ctx): House, As(caller, _): Native) -> Reply<Answ
     Ok(found(SigningKeys { items: keys.into_iter().map(SigningKey::from).collect(), rotate_days: days }))
 }
 
-/// After how many days a key is replaced by itself.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+/// After how many days a key shall be replaced by itself.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Schedule {
+pub(super) struct ScheduleRequest {
     /// 0 for never.
     #[schema(minimum = 0, maximum = 3650)]
     rotate_days: i64,
 }
 
+/// After how many days a key is replaced by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Schedule {
+    /// 0 for never.
+    rotate_days: i64,
+}
+
 /// Says after how many days a key is replaced by itself.
-#[utoipa::path(patch, path = "/v1/keys", tag = "keys", request_body = Schedule, responses((status = 200, description = "Set", body = Changed<Schedule>)))]
+#[utoipa::path(patch, path = "/v1/keys", tag = "keys", request_body = ScheduleRequest, responses((status = 200, description = "Set", body = Changed<Schedule>)))]
 pub(super) async fn schedule(
     State(ctx): House,
     As(caller, _): Native,
-    Body(Schedule { rotate_days }): Body<Schedule>,
+    Body(ScheduleRequest { rotate_days }): Body<ScheduleRequest>,
 ) -> Reply<Answer<Changed<Schedule>>> {
     let done = keys::set_days(&ctx, &caller, rotate_days).await?;
     Ok(changed(&done, Schedule { rotate_days }))
