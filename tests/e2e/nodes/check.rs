@@ -15,13 +15,14 @@ pub struct Checked {
 pub fn check(subjects: &[Subject], questions: &[Question]) -> Checked {
     let mut checked = Checked::default();
     for question in questions {
+        let subject = &subjects[question.subject];
         let (against, rule) = match question.said {
+            Said::No(_) if subject.secret_lost => continue,
             Said::Yes => (Way::Takes, "yes after the confirmed end of an authority"),
             Said::No(_) => (Way::Gives, "no after an authority was confirmed to be given"),
             Said::NotNow(_) | Said::Nothing => continue,
         };
         checked.checks += 1;
-        let subject = &subjects[question.subject];
         if let Some(change) = contradicted(&subject.changes, question.sent, question.answered, against) {
             checked.violations.push(contradiction(rule, subject, change, question));
         }
@@ -56,7 +57,7 @@ fn contradicted(changes: &[Change], sent: Moment, answered: Moment, against: Way
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::SubjectId;
+    use crate::history::{History, SubjectId};
 
     fn at(millis: u64) -> Moment {
         Moment::from_millis(millis)
@@ -112,6 +113,25 @@ mod tests {
         // A later confirmed end settles what was unknown before it.
         let changes = [changes[0], change(Way::Gives, 20, 30, Outcome::Unknown), change(Way::Takes, 40, 50, done(50))];
         assert_eq!(violations(&changes, (60, 70), Said::Yes), 1);
+    }
+
+    #[test]
+    fn a_secret_that_was_lost_with_history_is_not_given_again_by_its_token() {
+        let history = History::begin();
+        let subject = history.add("token, rotated".to_owned(), "secret", None);
+        let rotated = Change { what: "rotate", ..change(Way::Gives, 0, 10, done(10)) };
+        history.note(subject, rotated);
+        history.lost(1, 0, at(15));
+        history.note(subject, change(Way::Gives, 20, 30, done(30)));
+        let known = history.with(|known| known.subjects.clone());
+        assert_eq!(known[subject].expected(), None);
+        let asked = |said| check(&known, &[Question { subject, node: 0, sent: at(40), answered: at(50), said }]);
+        assert_eq!(asked(no()).violations.len(), 0);
+        // Taken from it, it stays taken.
+        history.note(subject, change(Way::Takes, 60, 70, done(70)));
+        let known = history.with(|known| known.subjects.clone());
+        let asked = Question { subject, node: 0, sent: at(80), answered: at(90), said: Said::Yes };
+        assert_eq!((known[subject].expected(), check(&known, &[asked]).violations.len()), (Some(false), 1));
     }
 
     #[test]

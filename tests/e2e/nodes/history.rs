@@ -59,16 +59,20 @@ pub struct Subject {
     pub refusals: Vec<String>,
     /// Whether it was asked about on every node since its last change.
     pub settled: bool,
+    /// Whether its secret was made in history that was lost. Its token may be there from before and be switched on again;
+    /// that does not bring the secret back.
+    pub secret_lost: bool,
 }
 
 impl Subject {
     /// What every node must say once it follows again; `None` where that is not known.
     pub fn expected(&self) -> Option<bool> {
-        self.changes.iter().fold(None, |known, change| match change.outcome {
+        let known = self.changes.iter().fold(None, |known, change| match change.outcome {
             Outcome::Nothing => known,
             Outcome::Unknown => None,
             Outcome::Done { .. } => Some(change.way == Way::Gives),
-        })
+        });
+        known.filter(|given| !(*given && self.secret_lost))
     }
 }
 
@@ -228,17 +232,22 @@ impl History {
     pub fn lost(&self, epoch: i64, kept: i64, recovered: Moment) -> (usize, usize) {
         let (mut given, mut taken) = (0, 0);
         self.with(|known| {
-            for change in known.subjects.iter_mut().flat_map(|subject| &mut subject.changes) {
-                let Outcome::Done { epoch: of, revision, journaled, confirmed } = &mut change.outcome else { continue };
-                if *of != epoch || *revision <= kept {
-                    continue;
-                }
-                if change.way == Way::Takes && *journaled {
-                    taken += 1;
-                    *confirmed = recovered;
-                } else {
-                    given += 1;
-                    change.outcome = Outcome::Unknown;
+            for subject in &mut known.subjects {
+                for change in &mut subject.changes {
+                    let Outcome::Done { epoch: of, revision, journaled, confirmed } = &mut change.outcome else {
+                        continue;
+                    };
+                    if *of != epoch || *revision <= kept {
+                        continue;
+                    }
+                    if change.way == Way::Takes && *journaled {
+                        taken += 1;
+                        *confirmed = recovered;
+                    } else {
+                        given += 1;
+                        change.outcome = Outcome::Unknown;
+                        subject.secret_lost |= change.way == Way::Gives && matches!(change.what, "issue" | "rotate");
+                    }
                 }
             }
         });
