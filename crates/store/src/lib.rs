@@ -318,14 +318,6 @@ impl Store {
         self.key.seal_signing(id, private, &self.random)
     }
 
-    /// Opens it.
-    ///
-    /// # Errors
-    /// `internal` where it was altered, belongs to another key, or was sealed under another master key.
-    pub fn open_signing(&self, id: tokenhouse_model::Uuid, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-        self.key.open_signing(id, sealed)
-    }
-
     /// The id of this installation.
     pub fn database(&self) -> &str {
         &self.database

@@ -1,7 +1,7 @@
 //! `/v1/keys`, and where the public halves are published.
 
 use serde_json::{Value, json};
-use tokenhouse_authority::{Settings, keys};
+use tokenhouse_authority::{Settings, keys, pulse};
 use tokenhouse_e2e::{House, both, both_programs};
 
 const AUTH: &str = "/csp/gateway/am/api/auth";
@@ -123,6 +123,9 @@ both! {
             assert!(!there().await.contains(&old) && !published(house).await.contains(&old));
             assert_eq!(there().await.len(), 3, "another signs in its place");
         }
+        // A node that does not follow the ledger may have missed the next one.
+        pulse::leave(&node.ctx).await;
+        assert_eq!(reqwest::get(format!("{}/oauth2/jwks", node.url)).await.unwrap().status(), 503);
         let kinds: Vec<Value> = house.events(0).await.into_iter().map(|event| event["kind"].clone()).collect();
         assert_eq!(kinds.iter().filter(|kind| *kind == "signing_key.compromised").count(), 2, "{kinds:?}");
         node.stop().await;

@@ -138,7 +138,7 @@ pub(crate) fn decide_over(
 
 /// Makes sure that this node may answer a request at which the boot-time clock was `read`; tells how old the answer may
 /// be, in milliseconds, where it may not but is allowed to.
-async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
+pub(crate) async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
     ctx.truth.wants_beat.notify_one();
     let pulse = ctx.truth.pulse();
     let age = read.saturating_sub(pulse.beat.unwrap_or(0)) / MILLISECOND;
