@@ -90,7 +90,12 @@ PLACES = [
         r"crates/(model/src/env|server/)",
         "time comes from the context's Clock",
     ),
-    (r"\bgetrandom::|\bthread_rng\b|\brand::", r"crates/model/src/env", "randomness comes from the context's Random"),
+    (
+        r"\bgetrandom::|\bthread_rng\b|\brand::",
+        # Signatures need chance of their library's own, as its keys do.
+        r"crates/(model/src/env|authority/src/keys/pair)",
+        "randomness comes from the context's Random",
+    ),
     (r"\benv::(var|vars|var_os|vars_os)\b", r"crates/server/", "only the server reads environment variables"),
     (r"\bpub\s+use\s+tokenhouse_store\b", r"crates/server/", "the store is not handed on"),
     (r"\b(struct|enum|trait)\s+\w+(Manager|Impl|Helper)\b", r"$^", "plain nouns: say what it is"),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod csp;
 mod gate;
 mod life;
 mod native;

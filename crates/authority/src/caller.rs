@@ -11,7 +11,7 @@ use tokenhouse_store::{Conn, Tx};
 
 use crate::once::{Outcome, Repeat};
 use crate::verify::{self, Good};
-use crate::{Ctx, nodes};
+use crate::{Ctx, keys, nodes};
 
 /// Who is calling, as decided when the request arrived. Reading stands on it; changes decide again.
 #[derive(Clone, Debug)]
@@ -134,7 +134,10 @@ pub fn permitted(caller: &Caller, act: Act) -> Result<()> {
 pub(crate) struct Fresh {
     pub(crate) actor: Actor,
     pub(crate) surface: Surface,
+    /// His token; of an access token's only what that carries of it.
     pub(crate) token: Token,
+    /// Whether he came with an access token, which is less than the token that it came from.
+    pub(crate) derived: bool,
     pub(crate) org: Org,
     pub(crate) policy: Policy,
     pub(crate) effective: PermissionSet,
@@ -159,7 +162,8 @@ pub async fn again(ctx: &Ctx, caller: &Caller) -> Result<Caller> {
     let ask = Ask::on(caller.surface, caller.address);
     let joined = verify::fresh(ctx, &mut ctx.store.read().await?.conn(), &caller.digest).await?;
     let joined = joined.ok_or_else(|| Error::credential(Reason::Unknown))?;
-    let good = verify::decide_over(joined, &ask, ctx.now()).map_err(|(reason, _)| Error::credential(reason))?;
+    let access = caller.good.checked().cloned();
+    let good = verify::decide_over(joined, access, &ask, ctx.now()).map_err(|(reason, _)| Error::credential(reason))?;
     Ok(Caller { effective: good.effective.clone(), good, ..caller.clone() })
 }
 
@@ -168,11 +172,18 @@ async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Res
     let ask = Ask::on(caller.surface, caller.address);
     let unknown = || Error::credential(Reason::Unknown);
     let joined = verify::fresh(ctx, conn, &caller.digest).await?.ok_or_else(unknown)?;
-    let good = verify::decide_over(joined, &ask, now).map_err(|(reason, _)| Error::credential(reason))?;
+    let access = caller.good.checked().cloned();
+    if let Some(checked) = &access
+        && !keys::believed(conn, checked.key, now).await?
+    {
+        return Err(Error::credential(Reason::Signature));
+    }
+    let good = verify::decide_over(joined, access, &ask, now).map_err(|(reason, _)| Error::credential(reason))?;
     Ok(Fresh {
         actor: caller.actor(),
         surface: caller.surface,
-        token: good.token().clone(),
+        token: good.as_presented().into_owned(),
+        derived: good.checked().is_some(),
         org: good.org().clone(),
         policy: good.policy().clone(),
         effective: good.effective,

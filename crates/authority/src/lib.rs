@@ -5,7 +5,9 @@
 //! credential is good. Nothing here knows SQL, HTTP or sockets, and nothing of `store` is given on.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod caller;
+pub mod grants;
 pub mod groups;
 pub mod holdings;
 pub mod housekeeping;
@@ -73,6 +75,8 @@ pub struct Ctx {
     clock: Clock,
     random: Random,
     settings: Settings,
+    /// By which name this node issues, once that is known.
+    issuer: OnceLock<String>,
     /// This node's id, made anew at each start.
     node: Uuid,
     truth: Arc<Truth>,
@@ -84,6 +88,7 @@ pub struct Ctx {
     guard: Guard,
     jobs: Jobs,
     rings: Rings,
+    minted: grants::Minted,
     searches: search::Turns,
 }
 
@@ -100,12 +105,26 @@ impl Ctx {
             pulse: OnceLock::new(),
             guard: Guard::default(),
             rings: Rings::default(),
+            minted: grants::Minted::default(),
             searches: search::Turns::of(&store),
+            issuer: OnceLock::new(),
             store,
             clock,
             random,
             settings,
         }
+    }
+
+    /// Says by which name this node issues access tokens: the address by which clients reach it, without a slash at the
+    /// end. Said once, before it serves.
+    pub fn issue_as(&self, url: &str) {
+        // The first word holds: what was issued by it must be recognized.
+        let _ = self.issuer.set(url.to_owned());
+    }
+
+    /// By which name this node issues; a node that was told none is its own machine's.
+    pub fn issuer(&self) -> &str {
+        self.issuer.get().map_or("http://localhost", String::as_str)
     }
 
     /// Now, in epoch milliseconds.

@@ -204,6 +204,25 @@ pub async fn list(ctx: &Ctx, caller: &Caller, page: Page) -> Result<Listed<Org>>
     Ok(page.cut(orgs, |org| org.id))
 }
 
+/// The orgs that the caller's person is a member of, the one in which he acts first.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn of_caller(ctx: &Ctx, caller: &Caller) -> Result<Vec<Org>> {
+    let mut all = vec![caller.org().clone()];
+    let identity = caller.account().map_or(Uuid::nil(), |account| account.identity_id);
+    if !identity.is_nil() {
+        let mut reader = ctx.store.read().await?;
+        let mut conn = reader.conn();
+        for account in accounts::of_identity(&mut conn, identity).await? {
+            if account.org_id != caller.org().id {
+                all.extend(orgs::by_id(&mut conn, account.org_id).await?);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// One org: the caller's own, or any for an operator.
 ///
 /// # Errors

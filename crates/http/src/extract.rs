@@ -30,6 +30,8 @@ pub(crate) trait Door: Send + Sync + 'static {
     const SURFACE: Surface;
     /// The query parameters in which its clients send a credential; none unless a dialect's contract has them.
     const QUERY: &'static [&'static str] = &[];
+    /// Headers of its own in which they send one bare.
+    const HEADERS: &'static [&'static str] = &[];
 }
 
 /// The native door.
@@ -71,6 +73,9 @@ pub(crate) fn presented<D: Door>(parts: &Parts) -> Result<Presented, Error> {
         }
     }
     found.extend(parts.headers.get_all(X_AUTH_TOKEN).iter().map(|value| strip_bearer(value.as_bytes())));
+    for name in D::HEADERS {
+        found.extend(parts.headers.get_all(*name).iter().map(|value| strip_bearer(value.as_bytes())));
+    }
     let queried = in_query(parts, D::QUERY)?;
     found.extend(queried.iter().map(|value| value.as_bytes()));
     only_one(found)?.ok_or_else(Error::no_credential)

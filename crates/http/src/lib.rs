@@ -88,6 +88,7 @@ pub(crate) struct App {
 impl App {
     fn new(ctx: Arc<Ctx>, wire: Wire) -> Self {
         let ids = Arc::new(Ids::new(ctx.random()));
+        ctx.issue_as(&wire.public_url);
         Self { ctx, wire: Arc::new(wire), metrics: Arc::new(Metrics::new()), ids, listener: None }
     }
 }

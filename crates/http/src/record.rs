@@ -147,7 +147,7 @@ pub(crate) async fn request(State(app): State<App>, mut request: Request, next: 
 /// The refusal's full reason and its cause, which only the log gets to see.
 fn why(error: &Error) -> (String, String) {
     let reason = match error.refusal() {
-        Refusal::Credential(reason) => reason.to_string(),
+        Refusal::Credential(reason) | Refusal::Grant(reason) => reason.to_string(),
         _ => error.message().to_owned(),
     };
     let mut cause = String::new();

@@ -7,9 +7,10 @@ use crate::macros::words;
 use crate::org::{Org, OrgState};
 use crate::permission::PermissionSet;
 use crate::policy::Policy;
-use crate::reach::Surface;
+use crate::reach::{Reach, Surface};
 use crate::secret::Proof;
-use crate::token::{Kinds, Token, TokenState};
+use crate::signing::SKEW;
+use crate::token::{Kinds, Token, TokenKind, TokenState};
 use crate::{Millis, Uuid};
 
 words! {
@@ -48,11 +49,41 @@ words! {
         Address = "address",
         /// It works only from certain addresses, and this one is not known.
         AddressUnknown = "address_unknown",
+        /// A signed token whose signature is not right, or whose key is not one of ours that is believed.
+        Signature = "signature",
+        /// A signed token of another issuer.
+        Issuer = "issuer",
+        /// A signed token for another service.
+        Audience = "audience",
         /// A token of another kind was asked for.
         OtherKind = "other_kind",
         /// The permission that was asked for is missing.
         PermissionMissing = "permission_missing",
     }
+}
+
+/// What it is presented for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To act with it.
+    Bearer,
+    /// To get an access token for it.
+    Exchange,
+    /// To get an access token as the client whose secret it is.
+    Client,
+}
+
+/// What a signed access token narrows the token to that it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// When it was signed.
+    pub issued_at: Millis,
+    /// It is over from then on.
+    pub expires_at: Millis,
+    /// What it may do at most.
+    pub permissions: PermissionSet,
+    /// Whether it is for another service: good for whoever asks about it, and nothing here.
+    pub elsewhere: bool,
 }
 
 /// What is asked of a credential.
@@ -68,12 +99,14 @@ pub struct Ask<'a> {
     pub permission: Option<&'a str>,
     /// The kinds of which its token must be.
     pub kinds: Kinds,
+    /// For what.
+    pub way: Way,
 }
 
 impl Ask<'_> {
     /// Any good credential on this surface.
     pub fn on(surface: Surface, address: Option<IpAddr>) -> Self {
-        Self { surface, address, org: None, permission: None, kinds: Kinds::ANY }
+        Self { surface, address, org: None, permission: None, kinds: Kinds::ANY, way: Way::Bearer }
     }
 }
 
@@ -94,6 +127,8 @@ pub struct Facts<'a> {
     pub org: &'a Org,
     /// The org's rules.
     pub policy: &'a Policy,
+    /// The access token that was presented; `None` where it was the secret itself.
+    pub derived: Option<&'a Derived>,
 }
 
 /// Decides: the effective permissions of a good credential, or why it is refused.
@@ -101,7 +136,7 @@ pub struct Facts<'a> {
 /// # Errors
 /// The first reason, in the order from the secret outwards: who holds a dead secret learns nothing about the org.
 pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<PermissionSet, Reason> {
-    let Facts { token, secret, last_used_at, account, held, org, policy } = *facts;
+    let Facts { token, secret, last_used_at, account, held, org, policy, derived } = *facts;
     if secret.token_id != token.id {
         return Err(Reason::Unknown);
     }
@@ -113,13 +148,14 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
     if now >= secret.good_until {
         return Err(Reason::Rotated);
     }
-    if now >= token.ends_at(policy) {
+    if now >= token.ends_at(policy) || derived.is_some_and(|derived| now >= derived.expires_at) {
         return Err(Reason::Expired);
     }
     if now >= token.idles_at(policy, last_used_at) {
         return Err(Reason::Idle);
     }
-    if now < token.not_before {
+    // Another node's clock may be a little ahead.
+    if now < token.not_before || derived.is_some_and(|derived| now.saturating_add(SKEW) < derived.issued_at) {
         return Err(Reason::NotYetValid);
     }
     if account.is_none() != token.owner_id.is_nil() || account.is_some_and(|a| a.id != token.owner_id || a.deleted()) {
@@ -134,10 +170,16 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
     if org.state != OrgState::Active {
         return Err(Reason::OrgSuspended);
     }
-    if !token.kind.bearer() {
+    if !takes(ask.way, token.kind, derived.is_some()) {
         return Err(Reason::WrongKind);
     }
-    if !token.reach.has(ask.surface) {
+    // What is for another service, that service may ask about.
+    if ask.surface != Surface::Verify && derived.is_some_and(|derived| derived.elsewhere) {
+        return Err(Reason::Audience);
+    }
+    // In an onboarded org access tokens are the way in.
+    let reach = if derived.is_some() && org.onboarded { token.reach.union(ONBOARDED) } else { token.reach };
+    if !reach.has(ask.surface) {
         return Err(Reason::OutOfReach);
     }
     match ask.address {
@@ -148,9 +190,24 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
     if !ask.kinds.has(token.kind) {
         return Err(Reason::OtherKind);
     }
-    let effective = token.scopes.of(held);
+    let mut effective = token.scopes.of(held);
+    if let Some(derived) = derived {
+        effective = derived.permissions.intersection(&effective);
+    }
     if ask.permission.is_some_and(|permission| !effective.contains(permission)) {
         return Err(Reason::PermissionMissing);
     }
     Ok(effective)
+}
+
+/// Where access tokens work in an onboarded org beside the reach of what they come from.
+const ONBOARDED: Reach = Reach::of(&[Surface::Wavefront, Surface::Native]);
+
+/// Whether something of this kind can be presented for that.
+const fn takes(way: Way, kind: TokenKind, derived: bool) -> bool {
+    match way {
+        Way::Bearer => derived || kind.bearer(),
+        Way::Exchange => !derived && !matches!(kind, TokenKind::ClientSecret),
+        Way::Client => !derived && matches!(kind, TokenKind::ClientSecret),
+    }
 }

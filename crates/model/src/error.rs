@@ -50,6 +50,12 @@ pub enum Refusal {
     TwoCredentials,
     /// The credential is not good; the reason is for the owner and the log, not for the caller.
     Credential(Reason),
+    /// What was presented to be exchanged is not good (RFC 6749 5.2, `invalid_grant`); the reason is for the log.
+    Grant(Reason),
+    /// A token of this kind is not revoked here (RFC 7009 2.2.1, `unsupported_token_type`).
+    TokenType,
+    /// The kind of grant is not given here (RFC 6749 5.2, `unsupported_grant_type`).
+    GrantType,
     /// The caller's effective permissions lack one that the act needs.
     MissingPermission(Permission),
     /// The act would give more than the caller has.

@@ -89,6 +89,8 @@ words! {
         SigningKeyCompromised = "signing_key.compromised",
         /// Signing keys are replaced after another number of days.
         SigningScheduleChanged = "house.signing_schedule_changed",
+        /// The installation issues by another name as well.
+        IssuerAdded = "house.issuer_added",
         /// A search is kept.
         SavedSearchCreated = "saved_search.created",
         /// A kept search changed.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod address;
+pub mod asked;
 pub mod chain;
 pub mod credential;
 pub mod cursor;
@@ -24,6 +25,7 @@ pub mod hex;
 pub mod id;
 pub mod import;
 pub mod job;
+pub mod jwt;
 mod macros;
 pub mod moves;
 pub mod moving;

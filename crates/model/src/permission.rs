@@ -95,6 +95,28 @@ impl Permission {
         1 << self as u64
     }
 
+    /// Every one of wavefront's.
+    pub const WAVEFRONT: &'static [Self] = &[
+        Self::TokenManagement,
+        Self::UserManagement,
+        Self::AgentManagement,
+        Self::HostTagManagement,
+        Self::MonitoredApplicationServiceManagement,
+        Self::ApplicationManagement,
+        Self::Ingestion,
+        Self::EmbeddedCharts,
+        Self::BatchQueryPriority,
+        Self::SamlSsoManagement,
+        Self::LogManagement,
+        Self::DashboardManagement,
+        Self::AlertsManagement,
+        Self::EventsManagement,
+        Self::DerivedMetricsManagement,
+        Self::MetricsManagement,
+        Self::ExternalLinksManagement,
+        Self::IngestionPolicyManagement,
+    ];
+
     /// Whose word it is.
     pub fn namespace(self) -> Namespace {
         match self.as_str().split_once(':') {

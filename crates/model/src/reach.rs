@@ -30,8 +30,13 @@ impl Reach {
     pub const ALL: Self = Self(0b1_1111);
 
     /// These surfaces.
-    pub fn of(surfaces: &[Surface]) -> Self {
-        Self(surfaces.iter().fold(0, |bits, surface| bits | 1 << *surface as u8))
+    pub const fn of(surfaces: &[Surface]) -> Self {
+        let (mut bits, mut left) = (0, surfaces);
+        while let [first, rest @ ..] = left {
+            bits |= 1 << *first as u8;
+            left = rest;
+        }
+        Self(bits)
     }
 
     /// What a token gets when its maker names nothing: all for a native one, else the dialect and verify.
@@ -56,6 +61,12 @@ impl Reach {
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// What either holds.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The stored number.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::macros::words;
 use crate::permission::{Permission as P, PermissionSet};
-use crate::{Millis, Result, name};
+use crate::{Millis, Result, asked, name};
 
 words! {
     /// What a role is about.
@@ -86,7 +86,7 @@ pub fn check_name(text: &str) -> Result<()> {
         return Err(crate::Error::invalid("name", "must not contain a slash"));
     }
     let folded = name::fold(text);
-    if BUILTIN.iter().any(|role| role.name == folded) {
+    if BUILTIN.iter().any(|role| name::fold(role.name) == folded) {
         return Err(crate::Error::duplicate("a role"));
     }
     Ok(())
@@ -146,6 +146,8 @@ pub struct Grant {
 pub struct Builtin {
     /// Its number, from which its id is made; never reused.
     pub number: u8,
+    /// What it is about.
+    pub kind: RoleKind,
     /// Its name, unique over all namespaces.
     pub name: &'static str,
     /// Whose word it is.
@@ -156,10 +158,20 @@ pub struct Builtin {
     pub permissions: &'static [P],
 }
 
-/// The org roles that come with the program.
+/// The service behind us that has built-in roles: Operations for Applications, as VMware Cloud Services name it. Its id is
+/// ours; nothing depends on which one it is.
+pub const OPERATIONS: &str = "a0a00000-0000-4000-8000-000000000001";
+
+/// A built-in role of that service (csp.md 3.2). It gives its own word, and what it stands for among wavefront's permissions.
+const fn aoa(number: u8, name: &'static str, description: &'static str, permissions: &'static [P]) -> Builtin {
+    Builtin { number, kind: RoleKind::Service, name, namespace: Namespace::Csp, description, permissions }
+}
+
+/// The roles that come with the program.
 pub const BUILTIN: &[Builtin] = &[
     Builtin {
         number: 1,
+        kind: RoleKind::Organization,
         name: "operator",
         namespace: Namespace::House,
         description: "Runs this installation: makes, suspends and resumes orgs",
@@ -167,6 +179,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 2,
+        kind: RoleKind::Organization,
         name: "administrator",
         namespace: Namespace::House,
         description: "Everything within one org",
@@ -185,6 +198,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 3,
+        kind: RoleKind::Organization,
         name: "member",
         namespace: Namespace::House,
         description: "Issues tokens for oneself and sees who is there",
@@ -192,6 +206,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 4,
+        kind: RoleKind::Organization,
         name: "auditor",
         namespace: Namespace::House,
         description: "Reads the ledger and sees who is there",
@@ -199,6 +214,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 5,
+        kind: RoleKind::Organization,
         name: "verifier",
         namespace: Namespace::House,
         description: "Asks whether credentials are good, as an API server does",
@@ -206,6 +222,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 16,
+        kind: RoleKind::Organization,
         name: "org_owner",
         namespace: Namespace::Csp,
         description: "Organization Owner",
@@ -213,6 +230,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 17,
+        kind: RoleKind::Organization,
         name: "org_admin",
         namespace: Namespace::Csp,
         description: "Organization Administrator",
@@ -220,6 +238,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 18,
+        kind: RoleKind::Organization,
         name: "org_member",
         namespace: Namespace::Csp,
         description: "Organization Member",
@@ -227,6 +246,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 19,
+        kind: RoleKind::Organization,
         name: "developer",
         namespace: Namespace::Csp,
         description: "Developer: manages OAuth apps",
@@ -234,6 +254,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 32,
+        kind: RoleKind::Organization,
         name: "admin",
         namespace: Namespace::Splunk,
         description: "admin",
@@ -241,6 +262,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 33,
+        kind: RoleKind::Organization,
         name: "power",
         namespace: Namespace::Splunk,
         description: "power",
@@ -248,6 +270,7 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 34,
+        kind: RoleKind::Organization,
         name: "usage",
         namespace: Namespace::Splunk,
         description: "usage",
@@ -255,11 +278,36 @@ pub const BUILTIN: &[Builtin] = &[
     },
     Builtin {
         number: 35,
+        kind: RoleKind::Organization,
         name: "read_only",
         namespace: Namespace::Splunk,
         description: "read_only",
         permissions: &[P::SplunkReadOnly],
     },
+    // Who manages accounts and tokens in an onboarded org is aoa:admin.
+    aoa(
+        48,
+        "aoa:admin",
+        "Manages accounts, groups, roles and their tokens",
+        &[P::UserManagement, P::TokenManagement, P::SamlSsoManagement],
+    ),
+    aoa(49, "aoa:alerts", "Alerts", &[P::AlertsManagement]),
+    aoa(50, "aoa:applications", "Applications", &[P::ApplicationManagement]),
+    aoa(51, "aoa:batchQueryPriority", "Batch Query Priority", &[P::BatchQueryPriority]),
+    aoa(52, "aoa:chartsEmbedding", "Charts Embedding", &[P::EmbeddedCharts]),
+    aoa(53, "aoa:dashboards", "Dashboards", &[P::DashboardManagement]),
+    aoa(54, "aoa:derivedMetrics", "Derived Metrics", &[P::DerivedMetricsManagement]),
+    aoa(55, "aoa:directDataIngestion", "Direct Data Ingestion", &[P::Ingestion]),
+    aoa(56, "aoa:events", "Events", &[P::EventsManagement]),
+    aoa(57, "aoa:externalLinks", "External Links", &[P::ExternalLinksManagement]),
+    aoa(58, "aoa:ingestionPolicies", "Ingestion Policies", &[P::IngestionPolicyManagement]),
+    aoa(59, "aoa:integrations", "Integrations", &[P::MonitoredApplicationServiceManagement]),
+    aoa(60, "aoa:logs", "Logs", &[P::LogManagement]),
+    aoa(61, "aoa:metrics", "Metrics", &[P::MetricsManagement]),
+    aoa(62, "aoa:proxies", "Proxies", &[P::AgentManagement]),
+    aoa(63, "aoa:sources", "Sources", &[P::HostTagManagement]),
+    aoa(64, "aoa:superAdmin", "Super Admin: everything", P::WAVEFRONT),
+    aoa(65, "aoa:viewer", "Viewer: sees and changes nothing of its own", &[]),
 ];
 
 impl Builtin {
@@ -270,15 +318,19 @@ impl Builtin {
 
     /// It as a row.
     pub fn role(&self) -> Role {
+        let mut permissions = PermissionSet::of(self.permissions);
+        if self.kind == RoleKind::Service {
+            permissions.insert(&asked::external(OPERATIONS, self.name));
+        }
         Role {
             id: self.id(),
             org_id: Uuid::nil(),
-            kind: RoleKind::Organization,
+            kind: self.kind,
             namespace: self.namespace,
             name: self.name.to_owned(),
-            name_fold: self.name.to_owned(),
+            name_fold: name::fold(self.name),
             description: self.description.to_owned(),
-            permissions: PermissionSet::of(self.permissions),
+            permissions,
             created_at: 0,
             updated_at: 0,
         }

@@ -3,6 +3,7 @@
 //! Nothing here decides who may do what; that is `model` and `authority`. Nothing here knows HTTP.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod conn;
 mod fault;
 pub mod groups;
@@ -318,6 +319,14 @@ impl Store {
         self.key.seal_signing(id, private, &self.random)
     }
 
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `internal` where it was altered or belongs to another key.
+    pub fn open_signing(&self, id: tokenhouse_model::Uuid, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+        self.key.open_signing(id, sealed)
+    }
+
     /// The id of this installation.
     pub fn database(&self) -> &str {
         &self.database
@@ -379,6 +388,7 @@ async fn catch_up(conn: &mut Conn<'_>, writer: &mut journal::JournalWriter, mut 
 pub fn statements() -> Vec<&'static sql::Statement> {
     [
         accounts::STATEMENTS,
+        api_tokens::STATEMENTS,
         groups::STATEMENTS,
         holders::STATEMENTS,
         jobs::STATEMENTS,
@@ -417,6 +427,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::Role>(),
         of::<tokenhouse_model::Secret>(),
         of::<tokenhouse_model::Token>(),
+        of::<tokenhouse_model::asked::Terms>(),
         of::<tokenhouse_model::event::Recorded>(),
         of::<tokenhouse_model::job::Job>(),
         of::<tokenhouse_model::role::Grant>(),

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     both(include_str!("../migrations/0006_import.sql")),
     both(include_str!("../migrations/0007_jobs.sql")),
     both(include_str!("../migrations/0008_signing.sql")),
+    both(include_str!("../migrations/0009_api_tokens.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -52,6 +52,26 @@ pub async fn wipe(conn: &mut Conn<'_>, id: Uuid) -> Result<()> {
     conn.run(&WIPE, args![id, Vec::<u8>::new()]).await.map(|_| ())
 }
 
+/// The name of the setting that holds the issuers, one a line.
+const ISSUERS: &str = "issuers";
+
+/// By which names this installation issues, or did lately: one for each address under which its nodes are reached.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn issuers(conn: &mut Conn<'_>) -> Result<Vec<String>> {
+    let text = schema::setting(conn, ISSUERS).await?.unwrap_or_default();
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Says by which names it issues.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn set_issuers(conn: &mut Conn<'_>, issuers: &[String]) -> Result<()> {
+    schema::change(conn, ISSUERS, &issuers.join("\n")).await
+}
+
 /// The name of the setting that says after how many days keys are replaced.
 const SETTING: &str = "signing_days";
 

@@ -62,10 +62,12 @@ statements! {
         ORDER BY id LIMIT $3");
     LIVE_OF_OWNERS = concat!("SELECT ", token!(), " FROM token WHERE owner_id IN (", keys!(), ") AND state <> 'revoked'
         AND expires_at > $65 ORDER BY owner_id, id LIMIT $66");
+    RENEW = "UPDATE token SET created_at = $2, updated_at = $2, expires_at = $3 WHERE id = $1";
     USED = concat!("UPDATE token SET last_used_at = column2, last_used_address = column3
         FROM (VALUES ", rows!(3), ") AS used WHERE id = column1 AND column2 - last_used_at >= $49");
     INSERT_SECRET = concat!("INSERT INTO secret (", secret!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     SECRET_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest = $1");
+    SECRET_BY_ID = concat!("SELECT ", secret!(), " FROM secret WHERE id = $1");
     SECRETS_BY_DIGEST = concat!("SELECT ", secret!(), " FROM secret WHERE digest IN (", keys!(), ")");
     SECRETS = concat!("SELECT ", secret!(), " FROM secret WHERE token_id = $1 AND good_until > $2 ORDER BY id LIMIT 100");
     SECRETS_OF = concat!("SELECT s.id, s.token_id, s.org_id, s.digest, s.last4, s.created_at, s.good_until, s.sealed
@@ -117,6 +119,14 @@ pub async fn by_ids(conn: &mut Conn<'_>, ids: &[Uuid]) -> Result<Vec<Token>> {
 pub async fn revoke_all(conn: &mut Conn<'_>, ids: &[Uuid], now: Millis) -> Result<u64> {
     change_among(conn, &END_SECRETS_OF_ALL, ids, args![now, Vec::<u8>::new()]).await?;
     change_among(conn, &REVOKE_ALL, ids, args![now]).await
+}
+
+/// Begins a token's life anew.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn renew(conn: &mut Conn<'_>, id: Uuid, now: Millis, expires_at: Millis) -> Result<()> {
+    conn.run(&RENEW, args![id, now, expires_at]).await.map(|_| ())
 }
 
 /// What a list of tokens is narrowed to.
@@ -241,6 +251,14 @@ pub async fn insert_secret(conn: &mut Conn<'_>, secret: &Secret) -> Result<()> {
 /// `unavailable`.
 pub async fn secret(conn: &mut Conn<'_>, digest: &Digest) -> Result<Option<Secret>> {
     conn.one(&SECRET_BY_DIGEST, args![*digest]).await
+}
+
+/// The secret of this row, whether it is good or not.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn secret_by_id(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Secret>> {
+    conn.one(&SECRET_BY_ID, args![id]).await
 }
 
 /// The secrets of these digests, good or not, in no order.

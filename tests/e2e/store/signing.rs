@@ -41,6 +41,11 @@ pub async fn kept(conn: &mut Conn<'_>) -> Result<()> {
         signing::set_days(conn, days).await?;
         assert_eq!(signing::days(conn).await?, days);
     }
+    assert_eq!(signing::issuers(conn).await?, [""; 0]);
+    for issuers in [vec!["https://one".to_owned()], vec!["https://two".to_owned(), "http://three:3".to_owned()]] {
+        signing::set_issuers(conn, &issuers).await?;
+        assert_eq!(signing::issuers(conn).await?, issuers);
+    }
     signing::set_days(conn, 90).await
 }
 

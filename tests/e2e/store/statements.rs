@@ -3,6 +3,7 @@
 use tokenhouse_e2e::{Backend, Database};
 use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
 use tokenhouse_model::address::AddressRules;
+use tokenhouse_model::asked::{Asked, Terms};
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::job::{Failed, Held, Job, JobKind, JobState, Task, Why};
@@ -18,8 +19,8 @@ use tokenhouse_store::journal::{Entry, Journal};
 use tokenhouse_store::once::Kept;
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{
-    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, moved, once, orgs, roles,
-    signing, tokens, usage,
+    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, api_tokens, groups, jobs, ledger, moved, once, orgs,
+    roles, signing, tokens, usage,
 };
 
 const fn n(number: u128) -> Uuid {
@@ -237,9 +238,15 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     (token.last_used_at, token.last_used_address) = (90, "192.0.2.1".to_owned());
     same!(tokens::by_id(conn, TOKEN), Some(&token));
     assert_eq!(tokens::use_of_owners(conn, &[ACCOUNT]).await?[0].last_used_at, 90);
+    let asked = Asked { general: vec!["openid".to_owned()], custom: vec!["ä".to_owned()], ..Asked::default() };
+    let terms = Terms { token_id: TOKEN, asked, life: 7, notice_days: 3 };
+    api_tokens::insert(conn, &terms).await?;
+    same!(api_tokens::of_tokens(conn, &[n(99), TOKEN]), [&terms]);
+    tokens::renew(conn, n(99), 1, 2).await?;
 
     tokens::insert_secret(conn, &secret).await?;
     same!(tokens::secret(conn, &secret.digest), Some(&secret));
+    same!(tokens::secret_by_id(conn, secret.id), Some(&secret));
     same!(tokens::secrets(conn, TOKEN, 100), [&secret]);
     same!(tokens::secrets_by_digest(conn, &[Digest([99; 32]), secret.digest]), [&secret]);
     same!(moved::dead(conn, &[secret.digest]), Vec::<Digest>::new());

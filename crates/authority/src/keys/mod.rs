@@ -10,13 +10,13 @@ use tokenhouse_model::access::Act;
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::signing::{self as rules, Algorithm, DAYS, Phase, SigningKey};
 use tokenhouse_model::{Done, Error, Millis, NEVER, Result, Uuid, id};
-use tokenhouse_store::{Tx, signing};
+use tokenhouse_store::{Conn, Tx, signing};
 
 use crate::caller::{Caller, change};
 use crate::{Ctx, Outcome};
 use pair::Pair;
 pub use ring::Published;
-pub(crate) use ring::Rings;
+pub(crate) use ring::{Rings, ring};
 
 /// A key and what follows from the others.
 #[derive(Clone, Debug)]
@@ -194,10 +194,14 @@ pub async fn set_days(ctx: &Arc<Ctx>, caller: &Caller, days: i64) -> Result<Done
 /// # Errors
 /// `unavailable`.
 pub async fn tend(ctx: &Arc<Ctx>) -> Result<()> {
-    let (all, days) = {
+    let (all, days, issuers) = {
         let mut reader = ctx.store.read().await?;
-        (signing::all(&mut reader.conn()).await?, signing::days(&mut reader.conn()).await?)
+        let mut conn = reader.conn();
+        (signing::all(&mut conn).await?, signing::days(&mut conn).await?, signing::issuers(&mut conn).await?)
     };
+    if !issuers.iter().any(|known| known == ctx.issuer()) {
+        add_issuer(ctx).await?;
+    }
     for algorithm in Algorithm::ALL.iter().copied() {
         if !rules::due(&all, algorithm, days, ctx.now()) {
             continue;
@@ -218,6 +222,33 @@ pub async fn tend(ctx: &Arc<Ctx>) -> Result<()> {
         }
     }
     wipe(ctx, &all).await
+}
+
+/// How many names of this installation are known at once: each node may have its own, and what was signed under an older
+/// one is over in hours.
+const MOST_ISSUERS: usize = 32;
+
+/// Lets every node know by which name this one issues.
+async fn add_issuer(ctx: &Arc<Ctx>) -> Result<()> {
+    let issuer = ctx.issuer().to_owned();
+    let adding = ctx.store.write(async move |tx: &mut Tx<'_>| {
+        let mut issuers = signing::issuers(tx.conn()).await?;
+        if !issuers.contains(&issuer) {
+            issuers.push(issuer.clone());
+            let over = issuers.len().saturating_sub(MOST_ISSUERS);
+            signing::set_issuers(tx.conn(), issuers.get(over..).unwrap_or_default()).await?;
+            let event = Event::new(EventKind::IssuerAdded, Uuid::nil(), Uuid::nil());
+            tx.record(&Actor::default(), event.with("issuer", issuer.as_str()));
+        }
+        Ok(())
+    });
+    adding.await.map(|_| ())
+}
+
+/// Whether a key is believed by the rows as they are now, for whoever is decided anew within a change.
+pub(crate) async fn believed(conn: &mut Conn<'_>, id: Uuid, now: Millis) -> Result<bool> {
+    let all = signing::all(conn).await?;
+    Ok(all.iter().any(|key| key.id == id && key.phase(&all, now).published()))
 }
 
 /// Whether it can sign no more, and could still be read.

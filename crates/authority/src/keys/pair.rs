@@ -1,9 +1,11 @@
 //! Pairs of keys: making them, and their public halves as others read them.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKey};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -44,6 +46,49 @@ fn public(
     key: &impl for<'a> AsDer<PublicKeyX509Der<'static>>,
 ) -> std::result::Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
     Ok(key.as_der()?.as_ref().to_vec())
+}
+
+/// A private half, read once for all that it signs.
+#[derive(Debug)]
+pub(super) enum Signer {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
+}
+
+impl Signer {
+    /// Reads it as PKCS #8.
+    pub(super) fn read(algorithm: Algorithm, private: &[u8]) -> Result<Self> {
+        let read = match algorithm {
+            Algorithm::Rs256 => RsaKeyPair::from_pkcs8(private).map(Self::Rsa),
+            Algorithm::Es256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private).map(Self::Ec),
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(private).map(Self::Ed),
+        };
+        read.map_err(|_| Error::internal("a stored private key can't be read"))
+    }
+
+    /// Signs; the signature as JWS has it (RFC 7518 3.3 and 3.4, RFC 8037 3.1).
+    pub(super) fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let signed = match self {
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), bytes, &mut signature).map(|()| signature)
+            }
+            Self::Ec(pair) => pair.sign(&SystemRandom::new(), bytes).map(|signature| signature.as_ref().to_vec()),
+            Self::Ed(pair) => Ok(pair.sign(bytes).as_ref().to_vec()),
+        };
+        signed.map_err(|_| Error::internal("nothing could be signed"))
+    }
+}
+
+/// A public half, read once for all that is checked with it. It checks by its own algorithm, whatever a JWT says.
+pub(super) fn checker(algorithm: Algorithm, public: &[u8]) -> Result<ParsedPublicKey> {
+    let read = match algorithm {
+        Algorithm::Rs256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
+        Algorithm::Es256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public),
+        Algorithm::EdDsa => ParsedPublicKey::new(&ED25519, public),
+    };
+    read.map_err(|_| Error::internal("a stored public key can't be read"))
 }
 
 /// The members of a public key as a JSON Web Key (RFC 7517, RFC 7518 6, RFC 8037 2).

@@ -195,10 +195,7 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     let (reach, addresses) = bounds(&proof, ask, surface)?;
     check_mint(&proof, policy, owner, &held, ask, reach)?;
     let rules = policy.of(kind);
-    let count = tokens::count_live(tx.conn(), owner.id, kind, now, now.saturating_sub(rules.max_lifetime)).await?;
-    if count >= rules.limit {
-        return Err(Error::limit(&format!("{kind} tokens per account"), rules.limit));
-    }
+    within_limit(tx, owner.id, kind, policy).await?;
     let expires_at = match ask.ends {
         Ends::At(at) => at,
         Ends::After(life) => now.saturating_add(life),
@@ -251,6 +248,16 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     Ok(Outcome { secret_id: draft.secret, secret: Some(text), ..Outcome::of(token.id) })
 }
 
+/// Refuses one more living token than the policy allows to an owner.
+pub(crate) async fn within_limit(tx: &mut Tx<'_>, owner: Uuid, kind: TokenKind, policy: &Policy) -> Result<()> {
+    let (now, rules) = (tx.now(), policy.of(kind));
+    let count = tokens::count_live(tx.conn(), owner, kind, now, now.saturating_sub(rules.max_lifetime)).await?;
+    if count >= rules.limit {
+        return Err(Error::limit(&format!("{kind} tokens per account"), rules.limit));
+    }
+    Ok(())
+}
+
 /// Where and from where the new token works: never more than the one that makes it, unless the policy says so.
 fn bounds(proof: &Proof<'_>, ask: &Issue, surface: Surface) -> Result<(Reach, AddressRules)> {
     let default = Reach::default_of(surface);
@@ -282,7 +289,7 @@ fn check_mint(
 }
 
 /// A current secret of a token.
-pub(super) fn new_secret(id: Uuid, token: &Token, text: &SecretText, now: Millis) -> Secret {
+pub(crate) fn new_secret(id: Uuid, token: &Token, text: &SecretText, now: Millis) -> Secret {
     Secret {
         id,
         token_id: token.id,

@@ -8,6 +8,7 @@ mod issue;
 mod rotate;
 pub(crate) mod sealed;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
@@ -25,7 +26,7 @@ pub use bulk::{Preview, preview, revoke_found};
 pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, revoke_among};
 pub use import::{Import, import};
 pub use issue::{Ends, Issue, issue};
-pub(crate) use issue::{Mint, Proof, draft, mint};
+pub(crate) use issue::{Mint, Proof, draft, mint, new_secret, within_limit};
 pub use rotate::{Rotate, rotate};
 pub use sealed::wipe_left;
 
@@ -187,26 +188,30 @@ async fn owner_holds(tx: &mut Tx<'_>, token: &Token) -> Result<PermissionSet> {
 
 /// What decides whether somebody could issue a token, as far as it is his own doing.
 pub(crate) struct Maker<'a> {
-    with: &'a Token,
+    with: Cow<'a, Token>,
+    /// Whether he came with an access token: it does not stand for the token that it came from.
+    derived: bool,
     effective: &'a PermissionSet,
     policy: &'a Policy,
 }
 
 impl<'a> Maker<'a> {
     fn of(caller: &'a Caller) -> Self {
-        Self { with: caller.token(), effective: &caller.effective, policy: caller.policy() }
+        let (with, derived) = (caller.good().as_presented(), caller.good().checked().is_some());
+        Self { with, derived, effective: &caller.effective, policy: caller.policy() }
     }
 
     fn fresh(fresh: &'a Fresh) -> Self {
-        Self { with: &fresh.token, effective: &fresh.effective, policy: &fresh.policy }
+        let with = Cow::Borrowed(&fresh.token);
+        Self { with, derived: fresh.derived, effective: &fresh.effective, policy: &fresh.policy }
     }
 }
 
 /// Whether somebody could issue what this token is, whose owner holds `held`: who prolongs or re-awakens a token, takes
 /// a new secret of it or is shown its secret gains that.
 fn covers(maker: &Maker<'_>, token: &Token, held: &PermissionSet) -> Result<()> {
-    let with = maker.with;
-    if token.id == with.id {
+    let with = &*maker.with;
+    if token.id == with.id && !maker.derived {
         return Ok(());
     }
     if token.owner_id == with.owner_id && token.scopes == Scopes::All && with.scopes != Scopes::All {
@@ -222,7 +227,7 @@ fn covers(maker: &Maker<'_>, token: &Token, held: &PermissionSet) -> Result<()> 
 }
 
 /// Refuses a caller who could not issue what this token is.
-async fn must_cover(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
+pub(crate) async fn must_cover(tx: &mut Tx<'_>, fresh: &Fresh, token: &Token) -> Result<()> {
     let held = owner_holds(tx, token).await?;
     covers(&Maker::fresh(fresh), token, &held)
 }

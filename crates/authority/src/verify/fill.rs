@@ -70,6 +70,11 @@ impl Fills {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A turn to read one row of which nothing is remembered.
+    pub(super) async fn one(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
+        self.turn(self.turns.acquire()).await
+    }
+
     /// Waits for a turn, with not too many others and not too long.
     pub(super) async fn turn<T>(&self, turn: impl Future<Output = Result<T, AcquireError>>) -> Result<T> {
         struct Waits<'a>(&'a AtomicUsize);

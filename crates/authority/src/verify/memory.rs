@@ -15,6 +15,7 @@ use tokenhouse_model::secret::{Digest, Proof};
 use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Token, Uuid, grafana};
 
 use super::board::{Board, Key};
+use super::signed::Checked;
 use super::uses::Tally;
 
 /// A secret and its token.
@@ -189,6 +190,13 @@ impl Weighter<Uuid, Arc<Domain>> for Weigh {
     }
 }
 
+impl Weighter<Digest, Arc<Checked>> for Weigh {
+    fn weight(&self, _: &Digest, checked: &Arc<Checked>) -> u64 {
+        let texts = checked.audience.len() + services(&checked.derived.permissions);
+        (PLACE + size_of::<Checked>() + 16 + texts) as u64
+    }
+}
+
 /// What the permissions of services take.
 fn services(set: &PermissionSet) -> usize {
     set.services().map(|service| service.len() + 48).sum()
@@ -201,6 +209,8 @@ pub(crate) struct Memory {
     unknown: Map<Digest, Missing>,
     holders: Map<Uuid, Arc<Holder>>,
     domains: Map<Uuid, Arc<Domain>>,
+    /// Access tokens whose signatures were checked, by the digest of all of their text.
+    checked: Map<Digest, Arc<Checked>>,
 }
 
 /// How full the memory is.
@@ -221,10 +231,11 @@ impl Memory {
     pub(crate) fn new(bytes: u64) -> Self {
         // Junk has a part of its own, so that no flood of it pushes out what is good.
         Self {
-            known: map(bytes / 100 * 64, 750),
+            known: map(bytes / 100 * 60, 750),
             unknown: map(bytes / 100 * 8, PLACE as u64),
-            holders: map(bytes / 100 * 26, 450),
+            holders: map(bytes / 100 * 24, 450),
             domains: map(bytes / 100 * 2, 500),
+            checked: map(bytes / 100 * 6, 400),
         }
     }
 
@@ -281,17 +292,29 @@ impl Memory {
         self.known.remove(digest);
     }
 
+    /// An access token that was checked before.
+    pub(crate) fn checked(&self, digest: &Digest) -> Option<Arc<Checked>> {
+        self.checked.get(digest)
+    }
+
+    /// Remembers that an access token was checked.
+    pub(crate) fn remember_checked(&self, digest: &Digest, checked: &Arc<Checked>) {
+        self.checked.insert(*digest, checked.clone());
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.known.clear();
         self.unknown.clear();
         self.holders.clear();
         self.domains.clear();
+        self.checked.clear();
     }
 
     /// How full it is.
     pub(crate) fn filled(&self) -> Filled {
         let bytes = self.known.weight() + self.unknown.weight() + self.holders.weight() + self.domains.weight();
+        let bytes = bytes + self.checked.weight();
         Filled { secrets: self.known.len(), unknown: self.unknown.len(), holders: self.holders.len(), bytes }
     }
 }

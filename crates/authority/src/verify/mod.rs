@@ -6,21 +6,25 @@
 mod board;
 mod fill;
 mod memory;
+mod signed;
 mod slow;
 mod sync;
 mod touch;
 mod truth;
 pub(crate) mod uses;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokenhouse_model::access::Act;
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::decide::{Ask, Facts, Reason, decide};
+use tokenhouse_model::decide::{Ask, Facts, Reason, Way, decide};
 use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_model::{
+    Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Scopes, Surface, Token, Uuid,
+};
 use tokenhouse_store::ledger;
 
 use crate::Ctx;
@@ -29,6 +33,7 @@ pub(crate) use board::Key;
 pub(crate) use fill::{Fills, fresh};
 pub use memory::Filled;
 use memory::{Holder, Known, Recalled};
+pub(crate) use signed::Checked;
 pub use truth::Pulse;
 pub(crate) use truth::Truth;
 
@@ -37,6 +42,8 @@ pub(crate) use truth::Truth;
 pub struct Good {
     known: Arc<Known>,
     holder: Arc<Holder>,
+    /// The access token that was presented; `None` where it was the secret itself.
+    access: Option<Arc<Checked>>,
     /// What it may do.
     pub effective: PermissionSet,
     /// When it ends by itself, as far as is known now.
@@ -52,7 +59,21 @@ impl Good {
         self.known.secret.digest
     }
 
-    /// The secret that was presented.
+    /// The access token that was presented, as it was checked; `None` where it was the secret itself.
+    pub(crate) fn checked(&self) -> Option<&Arc<Checked>> {
+        self.access.as_ref()
+    }
+
+    /// What tells an access token from the token that it came from; `None` where the secret itself was presented.
+    pub fn access(&self) -> Option<AccessToken<'_>> {
+        self.access.as_deref().map(|checked| AccessToken {
+            id: checked.id,
+            audience: &checked.audience,
+            issued_at: checked.derived.issued_at,
+        })
+    }
+
+    /// The secret that was presented, or that the presented access token came from.
     pub fn secret_id(&self) -> Uuid {
         self.known.secret.id
     }
@@ -60,6 +81,16 @@ impl Good {
     /// Its token, without the texts that are only searched and shown.
     pub fn token(&self) -> &Token {
         &self.known.token
+    }
+
+    /// Its token, as narrow as the access token that was presented, if it was one: what makes others must be no less.
+    pub(crate) fn as_presented(&self) -> Cow<'_, Token> {
+        match &self.access {
+            None => Cow::Borrowed(self.token()),
+            Some(checked) => {
+                Cow::Owned(Token { scopes: Scopes::Only(checked.derived.permissions.clone()), ..self.token().clone() })
+            }
+        }
     }
 
     /// The token's owner; `None` for an org token.
@@ -76,6 +107,17 @@ impl Good {
     pub fn policy(&self) -> &Policy {
         &self.holder.domain.policy
     }
+}
+
+/// An access token, beside what it shares with its token.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessToken<'a> {
+    /// Its own id.
+    pub id: Uuid,
+    /// Where it is to be good.
+    pub audience: &'a str,
+    /// When it was signed, in epoch milliseconds.
+    pub issued_at: Millis,
 }
 
 /// A refused credential.
@@ -115,6 +157,7 @@ impl Verdict {
 /// Decides over what was read or remembered.
 pub(crate) fn decide_over(
     (known, holder): (Arc<Known>, Arc<Holder>),
+    access: Option<Arc<Checked>>,
     ask: &Ask<'_>,
     now: Millis,
 ) -> Result<Good, (Reason, Arc<Known>)> {
@@ -126,11 +169,13 @@ pub(crate) fn decide_over(
         held: &holder.held,
         org: &holder.domain.org,
         policy: &holder.domain.policy,
+        derived: access.as_deref().map(|checked| &checked.derived),
     };
     match decide(&facts, ask, now) {
         Ok(effective) => {
             let ends_at = known.token.ends_at(&holder.domain.policy).min(known.secret.good_until);
-            Ok(Good { known, holder, effective, ends_at, stale: None })
+            let ends_at = access.as_deref().map_or(ends_at, |checked| ends_at.min(checked.derived.expires_at));
+            Ok(Good { known, holder, access, effective, ends_at, stale: None })
         }
         Err(reason) => Err((reason, known)),
     }
@@ -194,19 +239,21 @@ async fn recall(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<(R
 /// # Errors
 /// `unavailable` where the truth can't be told now.
 pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<Verdict> {
-    let foreign = match Shape::of(presented.bytes()) {
+    let (foreign, access) = match Shape::of(presented.bytes()) {
         Err(reason) => return Ok(Verdict::refused(reason)),
-        // No signing keys yet: nothing that looks like a signed token can be one of ours.
-        Ok(Shape::Jwt) => return Ok(Verdict::refused(Reason::Unknown)),
-        Ok(Shape::Foreign) => Some(presented.bytes()),
-        Ok(_) => None,
+        Ok(Shape::Jwt) => match Box::pin(signed::check(ctx, presented.bytes())).await? {
+            Err(reason) => return Ok(Verdict::refused(reason)),
+            Ok(checked) => (None, Some(checked)),
+        },
+        Ok(Shape::Foreign) => (Some(presented.bytes()), None),
+        Ok(_) => (None, None),
     };
-    let digest = Digest::of(presented.bytes());
+    let digest = access.as_deref().map_or_else(|| Digest::of(presented.bytes()), |checked| checked.stored);
     let (recalled, now, stale) = recall(ctx, &digest, foreign).await?;
     let Recalled::Known(known, holder) = recalled else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
-    Ok(match decide_over((known, holder), ask, now) {
+    Ok(match decide_over((known, holder), access, ask, now) {
         Ok(good) => {
             ctx.uses.good(&good.known.tally, now, ask.address);
             // Once, however often it is used; the first look is the common one.
@@ -338,6 +385,7 @@ pub async fn ask(ctx: &Ctx, asker: Asker, question: &Question<'_>) -> Result<Ver
         org: Some(asker.org),
         permission: question.permission,
         kinds: question.kinds,
+        way: Way::Bearer,
     };
     let verdict = verify(ctx, question.presented, &ask).await?;
     Ok(match verdict {

@@ -53,7 +53,7 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         | K::RoleUnassigned
         | K::PermissionGranted
         | K::PermissionRevoked => vec![Key::Org(org)],
-        K::SigningKeyMade | K::SigningKeyRetired | K::SigningKeyCompromised => vec![Key::Signing],
+        K::IssuerAdded | K::SigningKeyMade | K::SigningKeyRetired | K::SigningKeyCompromised => vec![Key::Signing],
         // Which tokens and secrets moved in stands in the body.
         K::TokensImported => Vec::new(),
         // The secrets that these make stand in the body.

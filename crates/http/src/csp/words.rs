@@ -24,6 +24,11 @@ struct Told<'a> {
     request_id: &'a str,
     status_code: u16,
     trace_id: &'a str,
+    /// For libraries of OAuth (RFC 6749 5.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
 }
 
 fn status(error: &Error) -> StatusCode {
@@ -49,6 +54,11 @@ fn status(error: &Error) -> StatusCode {
 pub(crate) fn tell(error: &Error, request_id: &str) -> Response {
     let status = status(error);
     let code = status.as_u16();
+    let word = match error.refusal() {
+        Refusal::Grant(_) => Some("invalid_grant"),
+        Refusal::GrantType => Some("unsupported_grant_type"),
+        _ => None,
+    };
     let told = Told {
         csp_error_code: format!("{MODULE}.{code}"),
         error_code: format!("{MODULE}.{code}"),
@@ -58,6 +68,8 @@ pub(crate) fn tell(error: &Error, request_id: &str) -> Response {
         request_id,
         status_code: code,
         trace_id: request_id,
+        error: word,
+        error_description: word.map(|_| error.message()),
     };
     let mut response = (status, Json(told)).into_response();
     refusal_headers(&mut response, error);

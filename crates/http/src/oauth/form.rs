@@ -56,7 +56,7 @@ pub(super) async fn taken(app: &App, request: axum::extract::Request) -> Result<
 }
 
 /// What browsers send across origins without asking may be of this type too, but they can't add a credential to it.
-fn typed(headers: &HeaderMap) -> Result<()> {
+pub(super) fn typed(headers: &HeaderMap) -> Result<()> {
     let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let essence = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {

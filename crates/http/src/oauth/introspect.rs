@@ -79,15 +79,22 @@ fn active(good: &Good, issuer: &str, as_of: AsOf) -> Object {
     if good.ends_at != NEVER {
         answer.number("exp", good.ends_at / 1000);
     }
-    answer.number("iat", token.created_at / 1000);
+    let access = good.access();
+    answer.number("iat", access.map_or(token.created_at, |access| access.issued_at) / 1000);
     if token.not_before > 0 {
         answer.number("nbf", token.not_before / 1000);
     }
     answer.id("sub", holder);
     answer.text("iss", issuer);
-    answer.id("jti", token.id);
+    answer.id("jti", access.map_or(token.id, |access| access.id));
+    if let Some(access) = access {
+        answer.text("aud", access.audience);
+    }
     // Our own from here.
     answer.id("org_id", good.org().id);
+    if access.is_some() {
+        answer.id("token_id", token.id);
+    }
     answer.text("kind", token.kind.as_str());
     answer.text("name", &token.name);
     as_of.told(answer)

@@ -1,5 +1,5 @@
-//! OAuth 2: introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414), challenges (RFC 6750), public keys
-//! (RFC 7517).
+//! OAuth 2: access tokens (RFC 9068) by token exchange (RFC 8693), introspection (RFC 7662), revocation (RFC 7009),
+//! metadata (RFC 8414), challenges (RFC 6750), public keys (RFC 7517).
 //!
 //! Who calls proves himself with a token of his, as a bearer or as the secret of a client (RFC 6749 2.3.1).
 
@@ -8,6 +8,7 @@ mod form;
 mod introspect;
 mod metadata;
 mod revoke;
+mod token;
 mod words;
 
 use axum::Router;
@@ -22,6 +23,8 @@ pub(crate) use words::tell;
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 /// Where the public keys are.
 const JWKS: &str = "/oauth2/jwks";
+/// Where access tokens are given.
+const TOKEN: &str = "/oauth2/token";
 /// Where revocation is.
 const REVOKE: &str = "/oauth2/revoke";
 
@@ -33,4 +36,5 @@ pub(crate) fn router() -> Router<App> {
         .route(JWKS, get(jwks::show))
         .route(INTROSPECT, post(introspect::routed))
         .route(REVOKE, post(revoke::revoke))
+        .route(TOKEN, post(token::token))
 }

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use tokenhouse_authority::tokens;
 use tokenhouse_model::credential::Presented;
+use tokenhouse_model::jwt::Compact;
+use tokenhouse_model::{Error, ErrorKind, Refusal};
 
 use super::client::calling;
 use super::form::{Form, taken};
@@ -19,6 +21,10 @@ pub(super) async fn revoke(State(app): State<App>, Unknown(served): Unknown, req
     let form = Form::read(&parts.headers, &body)?;
     let caller = calling(&app, &served, &parts, &form).await?;
     let presented = Presented::new(form.token()?.as_bytes());
+    if Compact::read(presented.bytes()).is_ok() {
+        let message = "an access token ends with the token that it came from: revoke that one";
+        return Err(Error::new(ErrorKind::Invalid, Refusal::TokenType, message).into());
+    }
     let mut response = ().into_response();
     if let Some(id) = tokens::proven(&app.ctx, &caller, &presented).await? {
         let done = tokens::revoke(&app.ctx, &caller, id).await?;

@@ -19,6 +19,10 @@ fn words(error: &Error) -> (StatusCode, &'static str) {
     match (error.kind(), error.refusal()) {
         (_, Refusal::Method) => (S::METHOD_NOT_ALLOWED, "invalid_request"),
         (_, Refusal::MediaType) => (S::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
+        (_, Refusal::TokenType) => (S::BAD_REQUEST, "unsupported_token_type"),
+        (_, Refusal::GrantType) => (S::BAD_REQUEST, "unsupported_grant_type"),
+        (_, Refusal::Field("scope" | "permission")) => (S::BAD_REQUEST, "invalid_scope"),
+        (_, Refusal::Grant(_)) => (S::BAD_REQUEST, "invalid_grant"),
         (ErrorKind::Unauthenticated, _) => (S::UNAUTHORIZED, "invalid_client"),
         (ErrorKind::Forbidden, _) => (S::FORBIDDEN, "insufficient_scope"),
         (ErrorKind::NotFound, _) => (S::NOT_FOUND, "invalid_request"),

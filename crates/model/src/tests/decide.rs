@@ -1,7 +1,7 @@
 use super::{account, org, secret, token};
 use crate::account::AccountState;
 use crate::address::AddressRules;
-use crate::decide::{Ask, Facts, Reason, decide};
+use crate::decide::{Ask, Derived, Facts, Reason, Way, decide};
 use crate::org::OrgState;
 use crate::{
     Account, Kinds, Org, Permission, PermissionSet, Policy, Reach, Secret, Surface, Token, TokenKind, TokenState, Uuid,
@@ -15,16 +15,18 @@ struct Case {
     account: Option<Account>,
     org: Org,
     policy: Policy,
+    derived: Option<Derived>,
 }
 
 impl Case {
     fn new() -> Self {
-        Self { token: token(), secret: secret(), account: Some(account()), org: org(), policy: Policy::default() }
+        let (account, policy) = (Some(account()), Policy::default());
+        Self { token: token(), secret: secret(), account, org: org(), policy, derived: None }
     }
 
     fn ask(&self, ask: &Ask<'_>) -> Result<PermissionSet, Reason> {
         let held = PermissionSet::of(&[Permission::Read]);
-        let Self { token, secret, account, org, policy } = self;
+        let Self { token, secret, account, org, policy, derived } = self;
         decide(
             &Facts {
                 token,
@@ -34,6 +36,7 @@ impl Case {
                 held: &held,
                 org,
                 policy,
+                derived: derived.as_ref(),
             },
             ask,
             NOW,
@@ -130,4 +133,77 @@ fn a_dead_secret_learns_nothing_about_its_org() {
         c.account = None;
     };
     assert_eq!(changed(everything), Err(Reason::Rotated));
+}
+
+fn derived() -> Derived {
+    let permissions = PermissionSet::of(&[Permission::Read, Permission::Tokens]);
+    Derived { issued_at: NOW, expires_at: NOW + 1, permissions, elsewhere: false }
+}
+
+fn of_access_token(change: impl FnOnce(&mut Case, &mut Derived)) -> Case {
+    let (mut case, mut derived) = (Case::new(), derived());
+    case.token.kind = TokenKind::Api;
+    change(&mut case, &mut derived);
+    Case { derived: Some(derived), ..case }
+}
+
+#[test]
+fn an_access_token_is_good_as_long_as_both_it_and_what_it_came_from_are() {
+    assert_eq!(of_access_token(|_, _| ()).verdict(), Ok(()));
+    assert_eq!(of_access_token(|_, d| d.expires_at = NOW).verdict(), Err(Reason::Expired));
+    assert_eq!(of_access_token(|_, d| d.issued_at = NOW + 60_000).verdict(), Ok(()));
+    assert_eq!(of_access_token(|_, d| d.issued_at = NOW + 60_001).verdict(), Err(Reason::NotYetValid));
+    assert_eq!(of_access_token(|c, _| c.token.state = TokenState::Inactive).verdict(), Err(Reason::Deactivated));
+    assert_eq!(of_access_token(|c, _| c.secret.good_until = NOW).verdict(), Err(Reason::Rotated));
+}
+
+#[test]
+fn an_access_token_may_what_it_says_and_its_account_still_may() {
+    let ask = Ask::on(Surface::Native, None);
+    assert_eq!(of_access_token(|_, _| ()).ask(&ask), Ok(PermissionSet::of(&[Permission::Read])));
+    let nothing = of_access_token(|_, d| d.permissions = PermissionSet::of(&[Permission::Tokens]));
+    assert_eq!(nothing.ask(&ask), Ok(PermissionSet::none()));
+}
+
+#[test]
+fn an_access_token_for_another_service_is_good_for_that_service_to_ask_about() {
+    let elsewhere = of_access_token(|_, d| d.elsewhere = true);
+    assert_eq!(elsewhere.verdict(), Err(Reason::Audience));
+    assert!(elsewhere.ask(&Ask::on(Surface::Verify, None)).is_ok());
+}
+
+#[test]
+fn in_an_onboarded_org_access_tokens_and_nothing_else_reach_further() {
+    let csp = Reach::of(&[Surface::Csp, Surface::Verify]);
+    for surface in [Surface::Wavefront, Surface::Native] {
+        let ask = Ask::on(surface, None);
+        assert_eq!(of_access_token(|c, _| c.token.reach = csp).ask(&ask), Err(Reason::OutOfReach));
+        let onboarded = of_access_token(|c, _| (c.token.reach, c.org.onboarded) = (csp, true));
+        assert!(onboarded.ask(&ask).is_ok());
+        let mut itself = Case::new();
+        (itself.token.reach, itself.org.onboarded) = (csp, true);
+        assert_eq!(itself.ask(&ask), Err(Reason::OutOfReach));
+    }
+    let splunk = of_access_token(|c, _| (c.token.reach, c.org.onboarded) = (csp, true));
+    assert_eq!(splunk.ask(&Ask::on(Surface::Splunk, None)), Err(Reason::OutOfReach));
+}
+
+#[test]
+fn what_a_kind_can_be_presented_for() {
+    let verdict = |kind, way, access: bool| {
+        let mut case = Case::new();
+        case.token.kind = kind;
+        case.derived = access.then(derived);
+        case.ask(&Ask { way, ..Ask::on(Surface::Native, None) }).map(|_| ())
+    };
+    let wrong = Err(Reason::WrongKind);
+    assert_eq!(verdict(TokenKind::Api, Way::Bearer, false), wrong);
+    assert_eq!(verdict(TokenKind::Api, Way::Bearer, true), Ok(()));
+    assert_eq!(verdict(TokenKind::Api, Way::Exchange, false), Ok(()));
+    assert_eq!(verdict(TokenKind::User, Way::Exchange, false), Ok(()));
+    assert_eq!(verdict(TokenKind::User, Way::Exchange, true), wrong);
+    assert_eq!(verdict(TokenKind::ClientSecret, Way::Exchange, false), wrong);
+    assert_eq!(verdict(TokenKind::ClientSecret, Way::Bearer, false), wrong);
+    assert_eq!(verdict(TokenKind::ClientSecret, Way::Client, false), Ok(()));
+    assert_eq!(verdict(TokenKind::User, Way::Client, false), wrong);
 }

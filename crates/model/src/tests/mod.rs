@@ -8,6 +8,7 @@ mod grant;
 mod group;
 mod import;
 mod job;
+mod jwt;
 mod moves;
 mod search;
 mod signing;

@@ -1,0 +1,108 @@
+//! How clients of VMware Cloud Services send what they want to have exchanged: as a form, in the query, or as JSON, of any
+//! content type or none (csp.md 1.1, 1.2, G8).
+
+use std::borrow::Cow;
+
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokenhouse_model::credential::Presented;
+use tokenhouse_model::{Error, PermissionSet, Result, form};
+
+/// The parameters that are read.
+const NAMES: [&str; 5] = ["api_token", "refresh_token", "grant_type", "scope", "allowed_resource_scope"];
+
+/// What was sent.
+#[derive(Default)]
+pub(super) struct Asked {
+    api_token: Option<Presented>,
+    refresh_token: Option<Presented>,
+    pub(super) grant_type: Option<String>,
+    scope: Option<String>,
+    narrowed: bool,
+}
+
+/// The same in JSON. What else stands there is passed over.
+#[derive(Deserialize)]
+struct Json<'a> {
+    #[serde(borrow)]
+    api_token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    refresh_token: Option<Cow<'a, str>>,
+    grant_type: Option<String>,
+    scope: Option<String>,
+    allowed_resource_scope: Option<IgnoredAny>,
+}
+
+impl Asked {
+    /// Reads all three places: the form goes before the query, the query before JSON. Whatever is empty is not there.
+    ///
+    /// # Errors
+    /// `invalid_field` for what comes twice in one place; `malformed` for JSON that can't be read.
+    pub(super) fn read(parts: &Parts, body: &[u8]) -> Result<Self> {
+        let body = body.trim_ascii();
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        if body.starts_with(b"{") {
+            let json: Json<'_> = serde_json::from_slice(body).map_err(|error| crate::extract::unreadable(&error))?;
+            return Ok(Self::of_form(query)?.or(Self {
+                api_token: json.api_token.as_deref().and_then(presented),
+                refresh_token: json.refresh_token.as_deref().and_then(presented),
+                grant_type: json.grant_type,
+                scope: json.scope,
+                narrowed: json.allowed_resource_scope.is_some(),
+            }));
+        }
+        Ok(Self::of_form(body)?.or(Self::of_form(query)?))
+    }
+
+    fn of_form(text: &[u8]) -> Result<Self> {
+        let [api, refresh, grant_type, scope, narrowed] = form::fields(text, NAMES)?.map(filled);
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        Ok(Self {
+            api_token: api.as_deref().and_then(presented),
+            refresh_token: refresh.as_deref().and_then(presented),
+            grant_type: owned(grant_type),
+            scope: owned(scope),
+            narrowed: narrowed.is_some(),
+        })
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            api_token: self.api_token.or(other.api_token),
+            refresh_token: self.refresh_token.or(other.refresh_token),
+            grant_type: self.grant_type.or(other.grant_type),
+            scope: self.scope.or(other.scope),
+            narrowed: self.narrowed || other.narrowed,
+        }
+    }
+
+    /// The api token, under its newer name or its older (csp.md G10).
+    ///
+    /// # Errors
+    /// `invalid_field` where there is none.
+    pub(super) fn token(&self) -> Result<&Presented> {
+        let token = self.api_token.as_ref().or(self.refresh_token.as_ref());
+        token.ok_or_else(|| Error::invalid("api_token", "is missing"))
+    }
+
+    /// The permissions to which the access token is to be narrowed.
+    ///
+    /// # Errors
+    /// `invalid_field`, also for what would narrow it further in a way that nobody here reads.
+    pub(super) fn scope(&self) -> Result<Option<PermissionSet>> {
+        if self.narrowed {
+            return Err(Error::invalid("allowed_resource_scope", "is not read here: name permissions in scope"));
+        }
+        let Some(text) = &self.scope else { return Ok(None) };
+        PermissionSet::parse(text.split_ascii_whitespace()).map(Some)
+    }
+}
+
+fn filled(value: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
+    value.filter(|text| !text.is_empty())
+}
+
+fn presented(text: &str) -> Option<Presented> {
+    (!text.is_empty()).then(|| Presented::new(text.as_bytes()))
+}

@@ -1,0 +1,133 @@
+//! Exchanging api tokens for access tokens, and asking what an api token is (csp.md 1.1 to 1.3).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokenhouse_authority::grants::{self, Exchange};
+use tokenhouse_authority::{Ctx, api_tokens};
+use tokenhouse_model::credential::Presented;
+use tokenhouse_model::jwt::Typ;
+use tokenhouse_model::signing::Algorithm;
+use tokenhouse_model::{Error, ErrorKind, Kinds, Refusal, Result, SecretText, Surface, TokenKind};
+
+use super::asked::Asked;
+use super::shapes::Details;
+use crate::dialect::Reply;
+use crate::extract::{Body, Unknown, counted, read};
+use crate::record::Served;
+use crate::{App, House};
+
+/// What an exchange answers: these six members and no other, as one client refuses a seventh (csp.md G1).
+#[derive(Serialize)]
+pub(super) struct AccessToken {
+    access_token: SecretText,
+    /// The api token once more: one client takes it for its next exchange (csp.md G2).
+    refresh_token: SecretText,
+    id_token: Value,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
+}
+
+/// Nobody on the way keeps it (RFC 6749 5.1).
+type Unkept<T> = ([(HeaderName, HeaderValue); 2], Json<T>);
+
+fn unkept<T>(value: T) -> Unkept<T> {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, Json(value))
+}
+
+/// Exchanges an api token. What grant it is called is not looked at (csp.md 1.1).
+pub(super) async fn authorize(
+    State(app): State<App>,
+    Unknown(served): Unknown,
+    request: Request,
+) -> Reply<Unkept<AccessToken>> {
+    let (parts, body) = request.into_parts();
+    let body = read(body, app.wire.body_limit).await?;
+    Ok(unkept(exchanged(&app, &served, &Asked::read(&parts, &body)?).await?))
+}
+
+/// The grants of OAuth (csp.md 1.2).
+pub(super) async fn token(
+    State(app): State<App>,
+    Unknown(served): Unknown,
+    request: Request,
+) -> Reply<Unkept<AccessToken>> {
+    let (parts, body) = request.into_parts();
+    let body = read(body, app.wire.body_limit).await?;
+    let asked = Asked::read(&parts, &body)?;
+    match asked.grant_type.as_deref() {
+        Some("refresh_token" | "api_token") => Ok(unkept(exchanged(&app, &served, &asked).await?)),
+        Some(_) => {
+            let message = "unsupported_grant_type: grant_type must be refresh_token";
+            Err(Error::new(ErrorKind::Invalid, Refusal::GrantType, message).into())
+        }
+        None => Err(Error::invalid("grant_type", "is missing").into()),
+    }
+}
+
+async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessToken> {
+    let presented = asked.token()?;
+    let scope = asked.scope()?;
+    let exchange = Exchange {
+        presented,
+        surface: Surface::Csp,
+        address: served.address,
+        kinds: Kinds::NONE.and(TokenKind::Api),
+        scope: scope.as_ref(),
+        audience: None,
+        algorithm: Algorithm::Rs256,
+        typ: Typ::Jwt,
+    };
+    let granted = grants::exchange(&app.ctx, &exchange).await;
+    let granted = granted.map_err(|error| invalid_grant(counted(app, Surface::Csp, error)))?;
+    served.called_by(granted.account, granted.token);
+    Ok(AccessToken {
+        access_token: granted.text,
+        refresh_token: SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned()),
+        id_token: Value::Null,
+        token_type: "bearer",
+        expires_in: granted.expires_in,
+        scope: granted.permissions.to_string(),
+    })
+}
+
+/// What clients look for in the message (csp.md 1.8). The token itself, or its end, is not repeated.
+const INVALID: &str = "invalid_grant: Invalid refresh token";
+
+/// A credential that is refused here is a bad request and no missing authentication (csp.md G12).
+fn invalid_grant(error: Error) -> Error {
+    match error.refusal() {
+        Refusal::Credential(reason) => {
+            Error::new(ErrorKind::Invalid, Refusal::Grant(*reason), INVALID).because(format!("it is {reason}"))
+        }
+        _ => error,
+    }
+}
+
+/// What is asked about an api token.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DetailsRequest {
+    token_value: Option<SecretText>,
+}
+
+/// Tells what an api token is, for whoever has it.
+pub(super) async fn details(State(ctx): House, Body(ask): Body<DetailsRequest>) -> Reply<Unkept<Details>> {
+    Ok(unkept(told(&ctx, ask).await?))
+}
+
+async fn told(ctx: &Arc<Ctx>, ask: DetailsRequest) -> Result<Details> {
+    let value = ask.token_value.filter(|value| !value.expose().is_empty());
+    let value = value.ok_or_else(|| Error::invalid("tokenValue", "is missing"))?;
+    let view = api_tokens::details(ctx, &Presented::new(value.expose().as_bytes())).await?;
+    Ok(Details::of(&view, Some(value)))
+}

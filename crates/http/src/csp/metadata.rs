@@ -1,0 +1,52 @@
+//! OpenID Connect discovery (csp.md 1.6).
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+use tokenhouse_model::Permission;
+use tokenhouse_model::role::Namespace;
+use tokenhouse_model::signing::Algorithm;
+
+use crate::App;
+
+/// The claims of access tokens.
+const CLAIMS: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "jti",
+    "client_id",
+    "azp",
+    "acct",
+    "username",
+    "domain",
+    "context",
+    "context_name",
+    "perms",
+    "scope",
+];
+
+/// Tells where everything is. There is no authorization endpoint: nobody signs in at a browser here.
+pub(super) async fn discovery(State(app): State<App>) -> Json<Value> {
+    let issuer = &app.wire.public_url;
+    let am = format!("{issuer}/csp/gateway/am/api");
+    let scopes = Permission::ALL.iter().filter(|permission| permission.namespace() == Namespace::Csp);
+    let scopes: Vec<&str> = scopes.map(|permission| permission.as_str()).collect();
+    let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+    Json(json!({
+        "issuer": issuer,
+        "token_endpoint": format!("{am}/auth/token"),
+        "userinfo_endpoint": format!("{am}/userinfo"),
+        "jwks_uri": format!("{am}/auth/token-public-key?format=jwks"),
+        "response_types_supported": [],
+        "grant_types_supported": ["refresh_token"],
+        "scopes_supported": scopes,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_methods_supported": ["none"],
+        "claims_supported": CLAIMS,
+        "claimsSupported": CLAIMS,
+    }))
+}

@@ -1,0 +1,200 @@
+//! Access tokens as text: compact signed JWTs (RFC 7515 7.1, RFC 7519) with the claims of csp.md 2 and RFC 9068.
+//!
+//! What is read here was sent by anybody. Nothing of it is believed before its signature was checked, and of the header
+//! only two things are used: which algorithm and which key, both of which must be ours.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::decide::{Derived, Reason};
+use crate::permission::PermissionSet;
+use crate::secret::LONGEST;
+use crate::signing::Algorithm;
+use crate::{Millis, Result, SecretText};
+
+/// The longest header that is read, in bytes of base64: ours have about a hundred.
+const LONGEST_HEADER: usize = 512;
+/// The longest signature, in bytes of base64: RSA with 2048 bits has 342.
+const LONGEST_SIGNATURE: usize = 512;
+
+/// What kind of JWT it says to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Typ {
+    /// As VMware Cloud Services' (csp.md 2).
+    Jwt,
+    /// An access token of OAuth's (RFC 9068 2.1).
+    AccessToken,
+}
+
+impl Typ {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::AccessToken => "at+jwt",
+        }
+    }
+
+    fn is_ours(text: &str) -> bool {
+        let short = match text.split_at_checked("application/".len()) {
+            Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
+            _ => text,
+        };
+        short.eq_ignore_ascii_case("jwt") || short.eq_ignore_ascii_case("at+jwt")
+    }
+}
+
+/// What a header says. Members that are not named here are passed over; no key comes from them.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Uuid,
+    typ: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+/// A signed JWT in its parts. Nothing of it is believed yet.
+#[derive(Debug)]
+pub struct Compact<'a> {
+    /// How it says that it is signed; one of ours.
+    pub algorithm: Algorithm,
+    /// The key that it says it is signed with.
+    pub key: Uuid,
+    /// What is signed.
+    pub signed: &'a [u8],
+    /// The signature.
+    pub signature: Vec<u8>,
+    payload: &'a [u8],
+}
+
+impl<'a> Compact<'a> {
+    /// Takes a JWT apart.
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] for whatever we would not have made: among it `alg` none and keyed hashes, and headers that
+    /// ask to be understood (`crit`).
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Reason> {
+        let wrong = Reason::Malformed;
+        if bytes.len() > LONGEST {
+            return Err(wrong);
+        }
+        let mut parts = bytes.split(|b| *b == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong);
+        };
+        if header.len() > LONGEST_HEADER || signature.len() > LONGEST_SIGNATURE {
+            return Err(wrong);
+        }
+        let signed = bytes.get(..header.len() + 1 + payload.len()).ok_or(wrong)?;
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| wrong)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| wrong)?;
+        if header.crit.is_some() || header.typ.is_some_and(|typ| !Typ::is_ours(&typ)) {
+            return Err(wrong);
+        }
+        let algorithm = Algorithm::parse(&header.alg).map_err(|_| wrong)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong)?;
+        Ok(Self { algorithm, key: header.kid, signed, signature, payload })
+    }
+
+    /// The claims, to be read once the signature was checked.
+    ///
+    /// # Errors
+    /// [`Reason::Malformed`] for claims that are not those of an access token of ours.
+    pub fn claims(&self) -> Result<Claims, Reason> {
+        let payload = Zeroizing::new(URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| Reason::Malformed)?);
+        serde_json::from_slice(&payload).map_err(|_| Reason::Malformed)
+    }
+}
+
+/// The claims of an access token. Times are in seconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued it.
+    pub iss: String,
+    /// For whom: the account's id.
+    pub sub: String,
+    /// Where it is to be good: the issuer itself, or the service that was asked for.
+    pub aud: String,
+    /// It is over from then on.
+    pub exp: i64,
+    /// When it was made.
+    pub iat: i64,
+    /// Its own id.
+    pub jti: Uuid,
+    /// The client: an app's client id, else the account's id.
+    pub client_id: String,
+    /// The same in the older word (csp.md 2).
+    pub azp: String,
+    /// The account's identifier.
+    pub acct: String,
+    /// The same: an e-mail address, `sa::name` or client id.
+    pub username: String,
+    /// What stands behind the at sign of an e-mail address, else the kind of the account.
+    pub domain: String,
+    /// The token that it came from.
+    pub context: Uuid,
+    /// The org in which it acts.
+    pub context_name: Uuid,
+    /// What it may do.
+    pub perms: PermissionSet,
+    /// The same in OAuth's form, joined by spaces.
+    pub scope: String,
+    /// The account for which it acts.
+    pub account_id: Uuid,
+    /// The secret that it came from, with which it dies.
+    pub secret_id: Uuid,
+}
+
+impl Claims {
+    /// What of it decides, for whoever is this issuer.
+    pub fn derived(&self) -> Derived {
+        Derived {
+            issued_at: self.iat.saturating_mul(1000),
+            expires_at: self.exp.saturating_mul(1000),
+            permissions: self.perms.clone(),
+            elsewhere: self.aud != self.iss,
+        }
+    }
+
+    /// What is to be signed with this key.
+    ///
+    /// # Errors
+    /// None that can happen: claims are strings and numbers.
+    pub fn to_sign(&self, typ: Typ, algorithm: Algorithm, key: Uuid) -> Result<Zeroizing<String>> {
+        let header = serde_json::json!({ "alg": algorithm, "kid": key, "typ": typ.as_str() });
+        let claims = Zeroizing::new(serde_json::to_vec(self).map_err(crate::Error::internal)?);
+        let mut text = Zeroizing::new(String::with_capacity(claims.len() * 4 / 3 + 160 + LONGEST_SIGNATURE));
+        URL_SAFE_NO_PAD.encode_string(header.to_string(), &mut text);
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(&*claims, &mut text);
+        Ok(text)
+    }
+}
+
+/// A signed JWT of what was signed and its signature.
+pub fn join(mut signed: Zeroizing<String>, signature: &[u8]) -> SecretText {
+    signed.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut signed);
+    SecretText::new(std::mem::take(&mut *signed))
+}
+
+/// How long a new access token lives, in milliseconds, where it is to live for `life` and what it comes from ends at
+/// `ends_at`: never longer than that. Whole seconds, as clients count.
+///
+/// # Errors
+/// [`Reason::Expired`] where so little is left that a client would ask again and again: most renew theirs three minutes
+/// before its end (csp.md G6).
+pub fn life(life: Millis, ends_at: Millis, now: Millis) -> Result<Millis, Reason> {
+    let left = (ends_at.saturating_sub(now) / 1000).saturating_mul(1000).min(life);
+    if left < life.min(SHORTEST_LEFT) { Err(Reason::Expired) } else { Ok(left) }
+}
+
+/// The least that is worth giving, in milliseconds, unless a shorter life was asked for.
+pub const SHORTEST_LEFT: Millis = 181_000;
+/// How long the access tokens of tokens live, in milliseconds (csp.md 2).
+pub const LIFE: Millis = 30 * 60_000;

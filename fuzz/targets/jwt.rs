@@ -1,0 +1,23 @@
+//! Compact JWTs as anybody may send them: nothing that is read goes beyond its bounds, and only our algorithms are known.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tokenhouse_model::jwt::Compact;
+use tokenhouse_model::secret::{LONGEST, Shape};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(jwt) = Compact::read(bytes) else { return };
+    assert!(bytes.len() <= LONGEST && jwt.signature.len() <= 512);
+    assert_eq!(bytes.iter().filter(|b| **b == b'.').count(), 2);
+    assert!(bytes.starts_with(jwt.signed) && jwt.signed.len() < bytes.len());
+    // What is taken apart here is what verify takes for a JWT.
+    if !jwt.signed.ends_with(b".") && !jwt.signature.is_empty() {
+        assert!(matches!(Shape::of(bytes), Ok(Shape::Jwt | Shape::Uuid | Shape::Api | Shape::Short)) || bytes.starts_with(b"th_"));
+    }
+    if let Ok(claims) = jwt.claims() {
+        let derived = claims.derived();
+        assert_eq!(derived.elsewhere, claims.aud != claims.iss);
+        let again = serde_json::to_vec(&claims).unwrap();
+        assert_eq!(serde_json::from_slice::<tokenhouse_model::jwt::Claims>(&again).unwrap(), claims);
+    }
+});
