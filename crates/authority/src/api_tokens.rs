@@ -7,16 +7,15 @@ use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::asked::{self, Asked, Terms};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::cursor::Listed;
-use tokenhouse_model::event::{Event, EventKind};
 use tokenhouse_model::moves::{self, Move};
 use tokenhouse_model::role::RoleKind;
 use tokenhouse_model::secret::{Digest, Form, Shape, make};
 use tokenhouse_model::token::Standing;
 use tokenhouse_model::{Account, Done, Error, Millis, NEVER, Result, Role, Scopes, Token, TokenKind, Uuid, id};
-use tokenhouse_store::{Conn, api_tokens, once, orgs, roles, tokens as rows};
+use tokenhouse_store::{Conn, api_tokens, orgs, roles, tokens as rows};
 
 use crate::caller::{Caller, Fresh, change};
-use crate::tokens::{self, Ends, Issue, Mint, Proof, ending};
+use crate::tokens::{self, Ends, Issue, Mint, Proof};
 use crate::views::{self, TokenView};
 use crate::{Ctx, Outcome, accounts};
 
@@ -55,7 +54,8 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApiToken) -> Result
         let owner = person(tx.conn(), fresh).await?;
         let custom = named(tx.conn(), fresh.org.id, &new.asked.custom).await?;
         // What he came with counts, not only what he holds: nobody gets more by a detour.
-        let permissions = new.asked.resolve(&fresh.effective, &custom)?;
+        let held = &fresh.effective;
+        let permissions = new.asked.resolve(held, &custom, |wanted| held.lacks(wanted).is_none())?.permissions;
         let rules = fresh.policy.of(TokenKind::Api);
         let life = new.life.unwrap_or(rules.default_lifetime.min(rules.max_lifetime));
         let ask = Issue {
@@ -189,20 +189,10 @@ pub async fn regenerate(ctx: &Arc<Ctx>, caller: &Caller, token: Uuid) -> Result<
         }
         let terms = api_tokens::of_tokens(tx.conn(), &[token.id]).await?.pop();
         let life = terms.map_or(NEVER, |terms| terms.life).min(fresh.policy.api.max_lifetime);
-        let old = rows::secrets(tx.conn(), token.id, now).await?;
-        for secret in &old {
-            rows::end_secret(tx.conn(), &secret.digest, now).await?;
-        }
-        once::purge_token(tx.conn(), token.id).await?;
         let expires_at = now.saturating_add(life);
         rows::renew(tx.conn(), token.id, now, expires_at).await?;
         let secret = tokens::new_secret(secret_id, &token, &text, now);
-        rows::insert_secret(tx.conn(), &secret).await?;
-        let event = Event::new(EventKind::TokenRotated, token.org_id, token.id)
-            .with("secret", secret_id.to_string())
-            .with("old_good_until", now)
-            .making(&secret.digest)
-            .removing_all(ending::dead(&old, now));
+        let event = tokens::supersede(tx, &token, &secret, now).await?;
         tx.record(&fresh.actor, if expires_at == NEVER { event } else { event.with("expires_at", expires_at) });
         Ok(Outcome { secret_id, secret: Some(text.clone()), ..Outcome::of(token.id) })
     })

@@ -4,14 +4,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Reason, Way};
 use tokenhouse_model::jwt::{self, Claims, Typ};
 use tokenhouse_model::signing::Algorithm;
 use tokenhouse_model::{Error, Kinds, Millis, PermissionSet, Result, SecretText, Surface, Uuid, id};
 
+use tokenhouse_store::orgs;
+
 use crate::verify::{self, Good, Verdict};
-use crate::{Ctx, keys};
+use crate::{Ctx, apps, keys};
 
 /// What is asked for in exchange for a secret.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,31 @@ pub struct Exchange<'a> {
     pub address: Option<IpAddr>,
     /// The kinds of tokens that can be exchanged there.
     pub kinds: Kinds,
-    /// To what the access token is to be narrowed; all of what the token may do unless told.
+    /// What the access token is to be.
+    pub wanted: Terms<'a>,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientGrant<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its secret, in each way in which what it sent can be read.
+    pub secrets: &'a [SecretText],
+    /// Where it asks.
+    pub surface: Surface,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// The org in which it wants to act; the one that owns it unless told.
+    pub org: Option<Uuid>,
+    /// What it wants.
+    pub wanted: Terms<'a>,
+}
+
+/// What an access token is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// To what it is to be narrowed; all of what the token may do unless told.
     pub scope: Option<&'a PermissionSet>,
     /// The service for which it is to be; this one unless told.
     pub audience: Option<&'a str>,
@@ -60,6 +87,37 @@ pub async fn exchange(ctx: &Ctx, ask: &Exchange<'_>) -> Result<Granted> {
         Verdict::Refused(refused) => return Err(Error::credential(refused.reason)),
         Verdict::Good(good) => good,
     };
+    grant(ctx, &good, jwt::LIFE, &ask.wanted).await
+}
+
+/// Gives an access token to an app that proves itself by its secret, for as long as the app's access tokens live.
+///
+/// # Errors
+/// `unauthenticated` for an unknown client and for a wrong secret alike; `forbidden` for an org to which the app was not
+/// added; `invalid_field` for a scope that it does not have; `unavailable`.
+pub async fn client(ctx: &Ctx, ask: &ClientGrant<'_>) -> Result<Granted> {
+    let question = Ask::on(ask.surface, ask.address);
+    let mut refused = Reason::Unknown;
+    for secret in ask.secrets {
+        let good = match verify::client(ctx, ask.id, secret, &question).await? {
+            Verdict::Good(good) => good,
+            Verdict::Refused(verdict) => {
+                refused = verdict.reason;
+                continue;
+            }
+        };
+        if let Some(org) = ask.org.filter(|org| *org != good.org().id) {
+            let known = orgs::by_id(&mut ctx.store.read().await?.conn(), org).await?;
+            known.ok_or_else(|| Error::not_found("organization"))?;
+            return Err(Error::forbidden("the app was not added to this organization"));
+        }
+        let life = apps::life(ctx, good.token().owner_id).await?;
+        return grant(ctx, &good, life, &ask.wanted).await;
+    }
+    Err(Error::credential(refused))
+}
+
+async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<Granted> {
     let mut permissions = good.effective.clone();
     if let Some(scope) = ask.scope {
         if let Some(lacking) = permissions.lacks(scope) {
@@ -67,14 +125,14 @@ pub async fn exchange(ctx: &Ctx, ask: &Exchange<'_>) -> Result<Granted> {
         }
         permissions = scope.clone();
     }
-    grant(ctx, &good, permissions, ask).await
-}
-
-async fn grant(ctx: &Ctx, good: &Good, permissions: PermissionSet, ask: &Exchange<'_>) -> Result<Granted> {
     let ring = keys::ring(ctx).await?;
     let now = ctx.now();
-    let life = jwt::life(jwt::LIFE, good.ends_at, now).map_err(Error::credential)?;
+    let life = jwt::life(life, good.ends_at, now).map_err(Error::credential)?;
     let account = good.account().ok_or_else(|| Error::credential(Reason::WrongKind))?;
+    let client = match account.kind {
+        AccountKind::App => account.identifier.clone(),
+        AccountKind::User | AccountKind::Service => account.id.to_string(),
+    };
     let wanted = Wanted {
         secret: good.secret_id(),
         audience: ask.audience.unwrap_or(ctx.issuer()).to_owned(),
@@ -103,8 +161,8 @@ async fn grant(ctx: &Ctx, good: &Good, permissions: PermissionSet, ask: &Exchang
         exp: (now + life) / 1000,
         iat: now / 1000,
         jti: id::new(now, &ctx.random),
-        client_id: account.id.to_string(),
-        azp: account.id.to_string(),
+        azp: client.clone(),
+        client_id: client,
         acct: identifier.clone(),
         username: identifier.clone(),
         domain: identifier.split_once('@').map_or(account.kind.as_str(), |(_, domain)| domain).to_owned(),

@@ -200,6 +200,8 @@ fn everything() -> PermissionSet {
 pub(crate) struct Hands<'a> {
     fresh: &'a Fresh,
     within: Option<Namespace>,
+    /// What lets the caller give and take roles and permissions.
+    by: Act,
     /// Rows that steps name again and again; none of them changes or goes on the way.
     accounts: HashMap<Uuid, Account>,
     groups: HashMap<Uuid, Group>,
@@ -212,7 +214,13 @@ pub(crate) struct Hands<'a> {
 impl<'a> Hands<'a> {
     pub(crate) fn of(fresh: &'a Fresh, within: Option<Namespace>) -> Self {
         let (accounts, groups, roles) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fresh, within, accounts, groups, roles, seen: HashMap::new(), looked_at: 0 }
+        Self { fresh, within, by: Act::GiveRoles, accounts, groups, roles, seen: HashMap::new(), looked_at: 0 }
+    }
+
+    /// Giving to apps and taking from them, which needs no more than managing them; what is given must be covered all the
+    /// same.
+    pub(crate) fn of_apps(fresh: &'a Fresh) -> Self {
+        Self { by: Act::ManageApps, ..Self::of(fresh, None) }
     }
 
     async fn account(&mut self, tx: &mut Tx<'_>, id: Uuid) -> Result<Account> {
@@ -312,7 +320,7 @@ impl<'a> Hands<'a> {
         what: &Given,
         expires_at: Millis,
     ) -> Result<bool> {
-        self.fresh.may(Act::GiveRoles)?;
+        self.fresh.may(self.by)?;
         self.holder(tx, holder, Some(what)).await?;
         let (holder_id, holder_kind, org_id, created_at) = (holder.id(), holder.kind(), self.fresh.org.id, tx.now());
         let (before, event) = match what {
@@ -359,7 +367,7 @@ impl<'a> Hands<'a> {
 
     /// Takes something; false where it was not held.
     pub(crate) async fn take(&mut self, tx: &mut Tx<'_>, holder: Holder, what: &Given) -> Result<bool> {
-        self.fresh.may(Act::GiveRoles)?;
+        self.fresh.may(self.by)?;
         self.holder(tx, holder, None).await?;
         let (id, org) = (holder.id(), self.fresh.org.id);
         let (taken, event) = match what {

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod api_tokens;
+pub mod apps;
 pub mod caller;
 pub mod grants;
 pub mod groups;
@@ -89,6 +90,7 @@ pub struct Ctx {
     jobs: Jobs,
     rings: Rings,
     minted: grants::Minted,
+    chosen: verify::Chosen,
     searches: search::Turns,
 }
 
@@ -106,6 +108,7 @@ impl Ctx {
             guard: Guard::default(),
             rings: Rings::default(),
             minted: grants::Minted::default(),
+            chosen: verify::Chosen::new(random.bytes()),
             searches: search::Turns::of(&store),
             issuer: OnceLock::new(),
             store,

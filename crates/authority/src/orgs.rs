@@ -296,6 +296,34 @@ pub async fn resume(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Ou
     .await
 }
 
+/// Makes access tokens the way into an org, on the paths of Wavefront's API and the native one too; or not any more. Tokens
+/// that are there go on working.
+///
+/// # Errors
+/// `missing_permission` for whoever is neither operator nor sets the org's policy; `not_found`.
+pub async fn onboard(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, onboarded: bool) -> Result<Done<Outcome>> {
+    change(ctx, caller, async move |tx, fresh| {
+        if !Act::ManageOrgs.allowed(&fresh.effective) {
+            if id != fresh.org.id {
+                return Err(Error::not_found("org"));
+            }
+            fresh.may(Act::ChangePolicy)?;
+        }
+        let mut org = orgs::by_id(tx.conn(), id).await?.ok_or_else(|| Error::not_found("org"))?;
+        if org.onboarded != onboarded {
+            (org.onboarded, org.updated_at) = (onboarded, tx.now());
+            orgs::update(tx.conn(), &org).await?;
+            let event = match onboarded {
+                true => Event::new(EventKind::OrgOnboarded, id, id),
+                false => Event::new(EventKind::OrgOffboarded, id, id).removing(Removal::Onboarding { org: id }),
+            };
+            tx.record(&fresh.actor, event);
+        }
+        Ok(Outcome::of(id))
+    })
+    .await
+}
+
 /// Switching to the state that it is in changes nothing and is no event.
 fn switch(mut org: Org, state: OrgState, event: Event) -> (Org, Option<Event>) {
     let changed = org.state != state;

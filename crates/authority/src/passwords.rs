@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash as Phc};
+use argon2::{Algorithm, Argon2, Params, Version};
 use tokenhouse_model::access::Act;
 use tokenhouse_model::account::{PasswordHash, check_password};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
-use tokenhouse_model::secret::{Form, make as make_secret};
+use tokenhouse_model::secret::{Digest, Form, make as make_secret};
 use tokenhouse_model::{Account, Done, Error, Identity, Millis, Result, SecretText, TokenKind, Uuid, grant, name};
 use tokenhouse_store::{Tx, accounts, roles};
 use tokio::sync::Semaphore;
@@ -98,6 +98,25 @@ pub(crate) async fn hash(ctx: &Ctx, password: SecretText) -> Result<PasswordHash
         Argon2::default().hash_password_with_salt(password.expose().as_bytes(), &salt).map(|hash| hash.to_string())
     });
     hashed.await.map_err(Error::internal)?.map(PasswordHash).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// The digest under which an app's secret is stored that its maker chose: argon2id, salted by the id of its row. What it is
+/// made with stays as it is, or nobody's would be found again.
+pub(crate) async fn slow_digest(ctx: &Ctx, secret: SecretText, salt: Uuid) -> Result<Digest> {
+    let _turn = turn(ctx).await?;
+    let hashed = tokio::task::spawn_blocking(move || {
+        let params = Params::new(19_456, 2, 1, Some(32)).map_err(|error| error.to_string())?;
+        let mut digest = [0; 32];
+        let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let made = made.hash_password_into(secret.expose().as_bytes(), salt.as_bytes(), &mut digest);
+        made.map(|()| Digest(digest)).map_err(|error| error.to_string())
+    });
+    hashed.await.map_err(Error::internal)?.map_err(Error::internal)
+}
+
+/// Holds a refusal back, longer each time.
+pub(crate) async fn hold_back(ctx: &Ctx, who: &str) {
+    tokio::time::sleep(ctx.guard.failed(&[who.to_owned()], ctx.now())).await;
 }
 
 /// What is hashed against where there is no such person, so that both answers take as long.

@@ -16,8 +16,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokenhouse_authority::caller::{Caller, Once};
 use tokenhouse_authority::verify::{self, Good};
-use tokenhouse_model::credential::{Authorization, Presented, only_one, parse_authorization, strip_bearer};
-use tokenhouse_model::{Error, ErrorKind, Refusal, Surface};
+use tokenhouse_model::credential::{
+    Authorization, Presented, only_one, parse_authorization, parse_client, strip_bearer,
+};
+use tokenhouse_model::{Error, ErrorKind, Refusal, SecretText, Surface};
 use zeroize::Zeroizing;
 
 use crate::App;
@@ -79,6 +81,18 @@ pub(crate) fn presented<D: Door>(parts: &Parts) -> Result<Presented, Error> {
     let queried = in_query(parts, D::QUERY)?;
     found.extend(queried.iter().map(|value| value.as_bytes()));
     only_one(found)?.ok_or_else(Error::no_credential)
+}
+
+/// The client and its secret of a header of HTTP Basic, in each way in which the secret can be meant.
+///
+/// # Errors
+/// `malformed` for another scheme.
+pub(crate) fn basic_client(headers: &HeaderMap) -> Result<Option<(String, Vec<SecretText>)>, Error> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    match parse_authorization(value.as_bytes())? {
+        Authorization::Basic(encoded) => parse_client(encoded).map(Some),
+        Authorization::Bearer(_) => Err(Error::malformed("the Authorization header must be Basic here")),
+    }
 }
 
 /// Whose credential it is, where somebody only asks about credentials.

@@ -47,6 +47,8 @@ pub enum Act {
     ManageNodes,
     /// See, replace and end the keys that access tokens are signed with.
     ManageKeys,
+    /// Make, change and delete apps, and replace their secrets (csp.md 5).
+    ManageApps,
     /// See the house's jobs, and let those go on that are held.
     ManageJobs,
 }
@@ -72,6 +74,7 @@ impl Act {
                 SplunkReadOnly,
             ],
             Self::ManageAccounts => &[Accounts, UserManagement, CspOrgOwner, CspOrgAdmin, SplunkAdmin],
+            Self::ManageApps => &[Accounts, CspDeveloper, CspOrgOwner, CspOrgAdmin],
             Self::ManageGroups => &[Groups, UserManagement, CspOrgOwner, CspOrgAdmin],
             Self::ManageRoles => &[Roles, UserManagement, CspOrgOwner],
             Self::GiveRoles => &[Roles, UserManagement, CspOrgOwner, CspOrgAdmin, SplunkAdmin],

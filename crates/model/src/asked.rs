@@ -68,12 +68,18 @@ impl Asked {
         Ok(())
     }
 
-    /// What it comes to for somebody who holds `held`; `custom` are the roles that he may mean by the names in it.
+    /// What it comes to for somebody who can give whatever `may` says, out of `held` where all roles of a kind are meant;
+    /// `custom` are the roles that he may mean by the names in it.
     ///
     /// # Errors
     /// `invalid_field` naming the role that he does not hold, or saying that a role of the organization is missing.
-    pub fn resolve(&self, held: &PermissionSet, custom: &[Role]) -> Result<PermissionSet> {
-        let mut set = PermissionSet::none();
+    pub fn resolve(
+        &self,
+        held: &PermissionSet,
+        custom: &[Role],
+        may: impl Fn(&PermissionSet) -> bool,
+    ) -> Result<Resolved> {
+        let mut resolved = Resolved::default();
         for builtin in role::BUILTIN.iter().filter(|role| role.namespace == Namespace::Csp) {
             let own = builtin.role().permissions;
             let within = match builtin.kind {
@@ -81,59 +87,80 @@ impl Asked {
                 _ => self.services.get(role::OPERATIONS).is_some_and(|service| service.all),
             };
             if within && held.lacks(&own).is_none() {
-                set.extend(&own);
+                resolved.add(Some(builtin.id()), &own);
             }
         }
+        let mut add = |id: Option<Uuid>, permissions: &PermissionSet, text: &str| {
+            if !may(permissions) {
+                return Err(not_held(text));
+            }
+            resolved.add(id, permissions);
+            Ok(())
+        };
         for text in &self.organization.roles {
             let role = role::builtin(text).filter(|role| role.kind == RoleKind::Organization);
             let role = role.filter(|role| role.namespace == Namespace::Csp).ok_or_else(|| not_held(text))?;
-            add(&mut set, held, &role.role().permissions, text)?;
+            add(Some(role.id()), &role.role().permissions, text)?;
         }
         for (service, asked) in &self.services {
             for text in &asked.roles {
-                add(&mut set, held, &service_role(service, text)?, text)?;
+                if service == role::OPERATIONS {
+                    let role = role::builtin(text).filter(|role| role.kind == RoleKind::Service);
+                    let role = role.ok_or_else(|| not_held(text))?;
+                    add(Some(role.id()), &role.role().permissions, text)?;
+                } else {
+                    // Of other services we know no role but by its own word.
+                    add(None, &PermissionSet::parse([external(service, text).as_str()])?, text)?;
+                }
             }
-            if asked.all {
+            if asked.all && service != role::OPERATIONS {
                 let start = external(service, "");
-                held.services().filter(|permission| permission.starts_with(&start)).for_each(|one| set.insert(one));
+                for own in held.services().filter(|permission| permission.starts_with(&start)) {
+                    add(None, &PermissionSet::parse([own])?, own)?;
+                }
             }
         }
         for text in &self.custom {
             let folded = name::fold(text);
             let role = custom.iter().find(|role| role.kind == RoleKind::Custom && role.name_fold == folded);
-            add(&mut set, held, &role.ok_or_else(|| not_held(text))?.permissions, text)?;
+            let role = role.ok_or_else(|| not_held(text))?;
+            add(Some(role.id), &role.permissions, text)?;
         }
         let organization =
             role::BUILTIN.iter().filter(|role| role.namespace == Namespace::Csp && role.kind == RoleKind::Organization);
-        if !organization.flat_map(|role| role.permissions).any(|permission| set.has(*permission)) {
+        if !organization.flat_map(|role| role.permissions).any(|permission| resolved.permissions.has(*permission)) {
             let why = "must name at least one organization role that you hold, org_member perhaps";
             return Err(Error::invalid("allowedScopes.organizationScopes.roles", why));
         }
-        Ok(set)
+        Ok(resolved)
+    }
+}
+
+/// What was asked for, found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// All that it gives.
+    pub permissions: PermissionSet,
+    /// The roles.
+    pub roles: Vec<Uuid>,
+    /// What is no role of ours: words of services behind us.
+    pub words: Vec<String>,
+}
+
+impl Resolved {
+    fn add(&mut self, role: Option<Uuid>, permissions: &PermissionSet) {
+        match role {
+            Some(id) if self.roles.contains(&id) => {}
+            Some(id) => self.roles.push(id),
+            None => self.words.extend(permissions.names()),
+        }
+        self.permissions.extend(permissions);
     }
 }
 
 /// The permission that is a service's own word for a role (csp.md 3.2).
 pub fn external(service: &str, role: &str) -> String {
     format!("external/{service}/{role}")
-}
-
-/// What a role of a service gives: what the table of built-in ones says, else nothing but its own word.
-fn service_role(service: &str, text: &str) -> Result<PermissionSet> {
-    let own = external(service, text);
-    if service == role::OPERATIONS {
-        let builtin = role::builtin(text).filter(|role| role.kind == RoleKind::Service);
-        return builtin.map(|role| role.role().permissions).ok_or_else(|| not_held(text));
-    }
-    PermissionSet::parse([own.as_str()])
-}
-
-fn add(set: &mut PermissionSet, held: &PermissionSet, role: &PermissionSet, text: &str) -> Result<()> {
-    if held.lacks(role).is_some() {
-        return Err(not_held(text));
-    }
-    set.extend(role);
-    Ok(())
 }
 
 fn not_held(text: &str) -> Error {

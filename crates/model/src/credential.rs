@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result, form, secret};
+use crate::{Error, Result, SecretText, form, secret};
 
 /// A presented credential: bytes that may be a secret. Wiped when dropped; `Debug` shows nothing.
 #[derive(Clone)]
@@ -76,6 +76,27 @@ pub fn parse_basic(encoded: &[u8]) -> Result<(String, Zeroizing<String>)> {
     let (name, secret) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
     let secret = form::value(secret).map(Zeroizing::new).ok_or_else(wrong)?;
     Ok((form::value(name).ok_or_else(wrong)?, secret))
+}
+
+/// Client and secret of HTTP Basic in each way in which they can be meant: as they stand there, as many clients send them,
+/// and decoded from a form, as the standard has it (RFC 6749 2.3.1), where that differs. The secret may hold colons, the
+/// client can't.
+///
+/// # Errors
+/// `malformed`; the value is never repeated in the message.
+pub fn parse_client(encoded: &[u8]) -> Result<(String, Vec<SecretText>)> {
+    let wrong = || Error::malformed("the Authorization header holds no client and secret");
+    if encoded.len() > secret::LONGEST {
+        return Err(wrong());
+    }
+    let text = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
+    let text = std::str::from_utf8(&text).map_err(|_| wrong())?;
+    let (client, secret) = text.split_once(':').ok_or_else(wrong)?;
+    let mut secrets = vec![SecretText::new(secret.to_owned())];
+    if secret.contains(['%', '+']) {
+        secrets.extend(form::value(secret.as_bytes()).map(SecretText::new));
+    }
+    Ok((form::value(client.as_bytes()).ok_or_else(wrong)?, secrets))
 }
 
 /// Strips an optional `Bearer ` from a header that carries the bare credential (wavefront.md 2).

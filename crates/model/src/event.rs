@@ -25,6 +25,10 @@ words! {
         OrgSuspended = "org.suspended",
         /// An org's credentials work again.
         OrgResumed = "org.resumed",
+        /// An org's access tokens became the way in.
+        OrgOnboarded = "org.onboarded",
+        /// An org went back to tokens as they were before access tokens.
+        OrgOffboarded = "org.offboarded",
         /// An org's rules changed.
         PolicyChanged = "policy.changed",
         /// A password was set or taken away.
@@ -77,6 +81,8 @@ words! {
         TokenReactivated = "token.reactivated",
         /// A token has a new secret.
         TokenRotated = "token.rotated",
+        /// A token's older secret ended before its overlap was over.
+        RotationFinished = "token.rotation_finished",
         /// A token is over for good.
         TokenRevoked = "token.revoked",
         /// Many tokens are over for good; a job did it.
@@ -91,6 +97,8 @@ words! {
         SigningScheduleChanged = "house.signing_schedule_changed",
         /// The installation issues by another name as well.
         IssuerAdded = "house.issuer_added",
+        /// What was asked for an app changed, other than its roles.
+        AppUpdated = "app.updated",
         /// A search is kept.
         SavedSearchCreated = "saved_search.created",
         /// A kept search changed.
@@ -157,6 +165,11 @@ pub enum Removal {
     Org {
         /// Its id.
         id: Uuid,
+    },
+    /// Access tokens of this org reach no further than what they came from.
+    Onboarding {
+        /// The org's id.
+        org: Uuid,
     },
     /// This org's policy was tightened to this one.
     Policy {

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod address;
+pub mod app;
 pub mod asked;
 pub mod chain;
 pub mod credential;

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod api_tokens;
+pub mod apps;
 pub mod conn;
 mod fault;
 pub mod groups;
@@ -389,6 +390,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
     [
         accounts::STATEMENTS,
         api_tokens::STATEMENTS,
+        apps::STATEMENTS,
         groups::STATEMENTS,
         holders::STATEMENTS,
         jobs::STATEMENTS,
@@ -427,6 +429,7 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::Role>(),
         of::<tokenhouse_model::Secret>(),
         of::<tokenhouse_model::Token>(),
+        of::<tokenhouse_model::app::App>(),
         of::<tokenhouse_model::asked::Terms>(),
         of::<tokenhouse_model::event::Recorded>(),
         of::<tokenhouse_model::job::Job>(),

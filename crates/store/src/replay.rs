@@ -21,6 +21,7 @@ statements! {
     DELETE_ACCOUNT = "UPDATE account SET tombstone = id, state = 'inactive', updated_at = $2 WHERE id = $1";
     REVOKE_TOKENS_OF = "UPDATE token SET state = 'revoked', revoked_at = $2, updated_at = $2
         WHERE owner_id = $1 AND state <> 'revoked'";
+    OFFBOARD = "UPDATE org SET onboarded = $3, updated_at = $2 WHERE id = $1";
     SUSPEND = "UPDATE org SET state = 'suspended', updated_at = $2 WHERE id = $1";
     CLEAR_PASSWORD = "UPDATE identity SET password = '', updated_at = $2 WHERE id = $1";
     LEAVE_GROUP = "DELETE FROM group_member WHERE group_id = $1 AND account_id = $2";
@@ -117,6 +118,7 @@ async fn take_away(conn: &mut Conn<'_>, removal: &Removal, now: i64) -> Result<u
             conn.run(&REVOKE_TOKENS_OF, args![*id, now]).await
         }
         Removal::Org { id } => conn.run(&SUSPEND, args![*id, now]).await,
+        Removal::Onboarding { org } => conn.run(&OFFBOARD, args![*org, now, false]).await,
         Removal::Policy { org, policy } => crate::orgs::set_policy(conn, *org, policy, now).await.map(|()| 1),
         Removal::Password { id } => conn.run(&CLEAR_PASSWORD, args![*id, now]).await,
         Removal::Member { group, account } => conn.run(&LEAVE_GROUP, args![*group, *account]).await,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{Arguments, Column, Row as _, postgres::PgRow, sqlite::SqliteRow};
 use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
 use tokenhouse_model::address::AddressRules;
+use tokenhouse_model::app::AppTerms;
 use tokenhouse_model::asked::Asked;
 use tokenhouse_model::event::EventKind;
 use tokenhouse_model::job::{self, JobKind, JobState};
@@ -322,4 +323,4 @@ macro_rules! json {
     )+};
 }
 
-json!(Asked, PermissionSet, Scopes, AddressRules, Policy, job::Body, BTreeMap<String, String>);
+json!(AppTerms, Asked, PermissionSet, Scopes, AddressRules, Policy, job::Body, BTreeMap<String, String>);

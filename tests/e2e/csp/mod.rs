@@ -2,8 +2,10 @@
 
 mod access;
 mod api_tokens;
+mod apps;
 mod exchange;
 mod forgeries;
+mod onboarded;
 
 use serde_json::{Value, json};
 use tokenhouse_authority::keys;

@@ -19,9 +19,11 @@ both! {
                 "revocation_endpoint": "http://localhost/oauth2/revoke",
                 "revocation_endpoint_auth_methods_supported": proofs,
                 "response_types_supported": [],
-                "grant_types_supported": ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"],
+                "grant_types_supported": [
+                    "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"
+                ],
                 "token_endpoint": "http://localhost/oauth2/token",
-                "token_endpoint_auth_methods_supported": ["none"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             })
         );
     }

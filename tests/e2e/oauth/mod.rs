@@ -3,6 +3,7 @@
 mod introspect;
 mod metadata;
 mod revoke;
+mod token;
 
 use tokenhouse_e2e::{Answer, House};
 

@@ -1,3 +1,4 @@
+mod apps;
 mod chain;
 mod journal;
 mod keys;

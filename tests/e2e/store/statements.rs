@@ -3,7 +3,6 @@
 use tokenhouse_e2e::{Backend, Database};
 use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, PasswordHash};
 use tokenhouse_model::address::AddressRules;
-use tokenhouse_model::asked::{Asked, Terms};
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::job::{Failed, Held, Job, JobKind, JobState, Task, Why};
@@ -19,8 +18,8 @@ use tokenhouse_store::journal::{Entry, Journal};
 use tokenhouse_store::once::Kept;
 use tokenhouse_store::usage::UsageDay;
 use tokenhouse_store::{
-    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, api_tokens, groups, jobs, ledger, moved, once, orgs,
-    roles, signing, tokens, usage,
+    Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, moved, once, orgs, roles,
+    signing, tokens, usage,
 };
 
 const fn n(number: u128) -> Uuid {
@@ -238,11 +237,7 @@ async fn credentials(conn: &mut Conn<'_>) -> Result<()> {
     (token.last_used_at, token.last_used_address) = (90, "192.0.2.1".to_owned());
     same!(tokens::by_id(conn, TOKEN), Some(&token));
     assert_eq!(tokens::use_of_owners(conn, &[ACCOUNT]).await?[0].last_used_at, 90);
-    let asked = Asked { general: vec!["openid".to_owned()], custom: vec!["ä".to_owned()], ..Asked::default() };
-    let terms = Terms { token_id: TOKEN, asked, life: 7, notice_days: 3 };
-    api_tokens::insert(conn, &terms).await?;
-    same!(api_tokens::of_tokens(conn, &[n(99), TOKEN]), [&terms]);
-    tokens::renew(conn, n(99), 1, 2).await?;
+    super::apps::kept(conn, IDENTITY, TOKEN).await?;
 
     tokens::insert_secret(conn, &secret).await?;
     same!(tokens::secret(conn, &secret.digest), Some(&secret));
@@ -371,6 +366,7 @@ fn removals() -> Vec<Removal> {
         Removal::AccountInactive { id: ACCOUNT },
         Removal::Account { id: ACCOUNT },
         Removal::Org { id: ORG },
+        Removal::Onboarding { org: ORG },
         Removal::Policy { org: ORG, policy: Box::new(Policy::default()) },
         Removal::Password { id: IDENTITY },
         Removal::SigningKey { id: super::signing::LEAKED },

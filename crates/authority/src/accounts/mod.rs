@@ -18,6 +18,7 @@ pub use crate::search::accounts::{search, values};
 pub use create::{Holdings, NewAccount, create, create_many};
 pub(crate) use set::assignments;
 pub use set::{Wanted, set};
+pub(crate) use several::erase;
 pub use several::{delete_many, holding, resolve};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
 

@@ -50,7 +50,7 @@ pub async fn delete_many(ctx: &Arc<Ctx>, caller: &Caller, ids: Vec<Uuid>) -> Res
 }
 
 /// Deletes an account within a transaction; tells how many tokens were revoked with it.
-pub(super) async fn erase(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) -> Result<i64> {
+pub(crate) async fn erase(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) -> Result<i64> {
     let now = tx.now();
     tokens::end_secrets_of_owner(tx.conn(), account.id, now).await?;
     once::purge_owner(tx.conn(), account.id).await?;

@@ -8,7 +8,7 @@ use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::event::{Actor, Event, EventKind};
 use tokenhouse_model::grant::{self, Minting};
 use tokenhouse_model::policy::{SHORTEST_IDLE, SHORTEST_LIFETIME};
-use tokenhouse_model::secret::{Form, make};
+use tokenhouse_model::secret::{Digest, Form, make};
 use tokenhouse_model::{
     Account, Done, Error, Millis, NEVER, PermissionSet, Policy, Reach, Result, Scopes, Secret, SecretText, Surface,
     Token, TokenKind, TokenState, Uuid, id, name,
@@ -105,16 +105,23 @@ pub(crate) struct Draft {
     short: String,
     /// The kind is part of the secret's text, and known only once the owner is read: one text for each.
     texts: Vec<(TokenKind, SecretText)>,
+    /// The slow digest of a secret that its maker chose.
+    slow: Option<Digest>,
 }
 
 /// Makes a draft for a token that will be of one of these kinds.
 pub(crate) fn draft(ctx: &Ctx, form: Form, kinds: &[TokenKind]) -> Draft {
     let (now, random) = (ctx.now(), &ctx.random);
     let texts = kinds.iter().map(|kind| (*kind, make(form, *kind, random))).collect();
-    Draft { token: id::new(now, random), secret: id::new(now, random), short: id::short(random), texts }
+    Draft { token: id::new(now, random), secret: id::new(now, random), short: id::short(random), texts, slow: None }
 }
 
 impl Draft {
+    /// With this secret instead of the one that was made.
+    pub(crate) fn with_secret(self, id: Uuid, kind: TokenKind, text: SecretText, slow: Option<Digest>) -> Self {
+        Self { secret: id, texts: vec![(kind, text)], slow, ..self }
+    }
+
     fn text(&self, kind: TokenKind) -> Result<SecretText> {
         let text = self.texts.iter().find(|(made, _)| *made == kind).map(|(_, text)| text.clone());
         text.ok_or_else(|| Error::internal("no secret was made for this kind"))
@@ -161,6 +168,12 @@ fn may_issue(fresh: &Fresh, owner: &Account) -> Result<TokenKind> {
         }
         AccountKind::User if own => {
             fresh.may(Act::IssueOwn)?;
+            if fresh.org.onboarded && fresh.surface == Surface::Wavefront {
+                return Err(Error::forbidden(
+                    "this organization is onboarded: make an API token of VMware Cloud Services \
+                     (/csp/gateway/am/api/loggedin/user/api-tokens) and exchange it for access tokens",
+                ));
+            }
             Ok(TokenKind::User)
         }
         AccountKind::User => Err(Error::forbidden("nobody can issue a token for another person")),
@@ -233,6 +246,10 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     tokens::insert(tx.conn(), &token).await?;
     let text = draft.text(kind)?;
     let mut secret = new_secret(draft.secret, &token, &text, now);
+    if let Some(digest) = draft.slow {
+        // Of one that may be short not even the end is shown.
+        (secret.digest, secret.last4) = (digest, String::new());
+    }
     if let Some(seal) = seal {
         secret.sealed = seal.close(secret.id, &text)?;
     }

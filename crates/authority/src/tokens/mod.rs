@@ -27,6 +27,7 @@ pub use held::{Shown, Whose, everyones, held, issue_among, named, of_accounts, r
 pub use import::{Import, import};
 pub use issue::{Ends, Issue, issue};
 pub(crate) use issue::{Mint, Proof, draft, mint, new_secret, within_limit};
+pub(crate) use rotate::supersede;
 pub use rotate::{Rotate, rotate};
 pub use sealed::wipe_left;
 

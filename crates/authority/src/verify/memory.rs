@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
+use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::secret::{Digest, Proof};
 use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Token, Uuid, grafana};
@@ -73,6 +74,12 @@ impl Known {
 }
 
 impl Holder {
+    /// Whether it is the app of this folded client id.
+    pub(crate) fn is_client(&self, client: &str) -> bool {
+        let app = self.account.as_ref().filter(|account| account.kind == AccountKind::App);
+        app.is_some_and(|account| account.identifier_fold == client)
+    }
+
     fn holds(&self, board: &Board, now: Millis) -> bool {
         // Both what it holds and its org's part were touched if the org was; its org's part may have been read earlier.
         let org = Key::Org(self.domain.org.id);

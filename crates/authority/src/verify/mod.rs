@@ -4,6 +4,7 @@
 //! [`fill`] reads what it does not, and the pulse keeps all of it true (design 4).
 
 mod board;
+mod client;
 mod fill;
 mod memory;
 mod signed;
@@ -30,6 +31,7 @@ use tokenhouse_store::ledger;
 use crate::Ctx;
 use crate::caller::Caller;
 pub(crate) use board::Key;
+pub(crate) use client::{Chosen, client};
 pub(crate) use fill::{Fills, fresh};
 pub use memory::Filled;
 use memory::{Holder, Known, Recalled};
@@ -249,8 +251,24 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
         Ok(_) => (None, None),
     };
     let digest = access.as_deref().map_or_else(|| Digest::of(presented.bytes()), |checked| checked.stored);
+    decided(ctx, digest, foreign, access, ask, None).await
+}
+
+/// Decides over the secret of this digest, which must be that of a `client` where one is named.
+async fn decided(
+    ctx: &Ctx,
+    digest: Digest,
+    foreign: Option<&[u8]>,
+    access: Option<Arc<Checked>>,
+    ask: &Ask<'_>,
+    client: Option<&str>,
+) -> Result<Verdict> {
     let (recalled, now, stale) = recall(ctx, &digest, foreign).await?;
-    let Recalled::Known(known, holder) = recalled else {
+    let known = match recalled {
+        Recalled::Known(known, holder) if client.is_none_or(|client| holder.is_client(client)) => Some((known, holder)),
+        _ => None,
+    };
+    let Some((known, holder)) = known else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
     Ok(match decide_over((known, holder), access, ask, now) {

@@ -35,9 +35,16 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         | K::SavedSearchDeleted => Vec::new(),
         // Sessions that end with a password, and tokens that end together, stand among the removals below.
         K::PasswordChanged | K::TokensRevoked => Vec::new(),
-        K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed => vec![Key::Org(subject)],
+        K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed | K::OrgOnboarded | K::OrgOffboarded => {
+            vec![Key::Org(subject)]
+        }
         K::PolicyChanged => vec![Key::Org(org)],
-        K::AccountCreated | K::AccountUpdated | K::AccountActivated | K::AccountDeactivated | K::AccountDeleted => {
+        K::AppUpdated
+        | K::AccountCreated
+        | K::AccountUpdated
+        | K::AccountActivated
+        | K::AccountDeactivated
+        | K::AccountDeleted => {
             vec![Key::Holder(subject)]
         }
         // Who is touched by a group or a role is not written in the event: everyone of the org.
@@ -58,6 +65,7 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         K::TokensImported => Vec::new(),
         // The secrets that these make stand in the body.
         K::TokenIssued
+        | K::RotationFinished
         | K::TokenRenamed
         | K::TokenExpiryChanged
         | K::TokenDeactivated
@@ -102,7 +110,7 @@ fn removed(removal: &Removal) -> Option<Key> {
         Removal::Secret { .. } => None,
         Removal::Token { id } | Removal::TokenInactive { id } | Removal::TokenEnds { id, .. } => Some(Key::Token(*id)),
         Removal::AccountInactive { id } | Removal::Account { id } => Some(Key::Holder(*id)),
-        Removal::Org { id } | Removal::Policy { org: id, .. } => Some(Key::Org(*id)),
+        Removal::Org { id } | Removal::Policy { org: id, .. } | Removal::Onboarding { org: id } => Some(Key::Org(*id)),
         // A password is not remembered here.
         Removal::Password { .. } => None,
         Removal::SigningKey { .. } => Some(Key::Signing),

@@ -39,7 +39,7 @@ pub(super) struct Made {
 }
 
 /// An answer with a receipt in its header, kept by nobody.
-fn done<T: Serialize>(done: &Done<Outcome>, value: T) -> Response {
+pub(super) fn done<T: Serialize>(done: &Done<Outcome>, value: T) -> Response {
     let mut response = (StatusCode::OK, Json(value)).into_response();
     let no_store = HeaderValue::from_static("no-store");
     let receipt = HeaderValue::from_str(&receipt(done)).unwrap_or(HeaderValue::from_static(""));

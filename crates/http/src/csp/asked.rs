@@ -7,10 +7,22 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::{Error, PermissionSet, Result, form};
+use tokenhouse_model::{Error, PermissionSet, Result, SecretText, form};
+
+use crate::extract::{basic_client, unreadable};
 
 /// The parameters that are read.
-const NAMES: [&str; 5] = ["api_token", "refresh_token", "grant_type", "scope", "allowed_resource_scope"];
+const NAMES: [&str; 9] = [
+    "api_token",
+    "refresh_token",
+    "grant_type",
+    "scope",
+    "allowed_resource_scope",
+    "orgId",
+    "org_id",
+    "client_id",
+    "client_secret",
+];
 
 /// What was sent.
 #[derive(Default)]
@@ -18,6 +30,8 @@ pub(super) struct Asked {
     api_token: Option<Presented>,
     refresh_token: Option<Presented>,
     pub(super) grant_type: Option<String>,
+    pub(super) org: Option<String>,
+    client: Option<(String, Vec<SecretText>)>,
     scope: Option<String>,
     narrowed: bool,
 }
@@ -31,6 +45,8 @@ struct Json<'a> {
     refresh_token: Option<Cow<'a, str>>,
     grant_type: Option<String>,
     scope: Option<String>,
+    #[serde(rename = "orgId", alias = "org_id")]
+    org_id: Option<String>,
     allowed_resource_scope: Option<IgnoredAny>,
 }
 
@@ -43,12 +59,14 @@ impl Asked {
         let body = body.trim_ascii();
         let query = parts.uri.query().unwrap_or_default().as_bytes();
         if body.starts_with(b"{") {
-            let json: Json<'_> = serde_json::from_slice(body).map_err(|error| crate::extract::unreadable(&error))?;
+            let json: Json<'_> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
             return Ok(Self::of_form(query)?.or(Self {
                 api_token: json.api_token.as_deref().and_then(presented),
                 refresh_token: json.refresh_token.as_deref().and_then(presented),
                 grant_type: json.grant_type,
                 scope: json.scope,
+                org: json.org_id,
+                client: None,
                 narrowed: json.allowed_resource_scope.is_some(),
             }));
         }
@@ -56,14 +74,18 @@ impl Asked {
     }
 
     fn of_form(text: &[u8]) -> Result<Self> {
-        let [api, refresh, grant_type, scope, narrowed] = form::fields(text, NAMES)?.map(filled);
+        let [api, refresh, grant_type, scope, narrowed, org, org_too, client, secret] =
+            form::fields(text, NAMES)?.map(filled);
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let text_of = |secret: Option<Cow<'_, str>>| SecretText::new(secret.map(Cow::into_owned).unwrap_or_default());
         Ok(Self {
             api_token: api.as_deref().and_then(presented),
             refresh_token: refresh.as_deref().and_then(presented),
             grant_type: owned(grant_type),
             scope: owned(scope),
             narrowed: narrowed.is_some(),
+            org: owned(org.or(org_too)),
+            client: owned(client).map(|client| (client, vec![text_of(secret)])),
         })
     }
 
@@ -74,6 +96,8 @@ impl Asked {
             grant_type: self.grant_type.or(other.grant_type),
             scope: self.scope.or(other.scope),
             narrowed: self.narrowed || other.narrowed,
+            org: self.org.or(other.org),
+            client: self.client.or(other.client),
         }
     }
 
@@ -84,6 +108,15 @@ impl Asked {
     pub(super) fn token(&self) -> Result<&Presented> {
         let token = self.api_token.as_ref().or(self.refresh_token.as_ref());
         token.ok_or_else(|| Error::invalid("api_token", "is missing"))
+    }
+
+    /// The client and its secret: of the header, else of the body (csp.md 1.2).
+    ///
+    /// # Errors
+    /// `unauthenticated` where there is none; `malformed` for a header that is not Basic.
+    pub(super) fn client(&self, parts: &Parts) -> Result<(String, Vec<SecretText>)> {
+        let of_header = basic_client(&parts.headers)?;
+        of_header.or_else(|| self.client.clone()).ok_or_else(Error::no_credential)
     }
 
     /// The permissions to which the access token is to be narrowed.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokenhouse_authority::grants::{self, Exchange};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
 use tokenhouse_authority::{Ctx, api_tokens};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::jwt::Typ;
 use tokenhouse_model::signing::Algorithm;
-use tokenhouse_model::{Error, ErrorKind, Kinds, Refusal, Result, SecretText, Surface, TokenKind};
+use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, SecretText, Surface, TokenKind};
 
 use super::asked::Asked;
 use super::shapes::Details;
@@ -25,8 +26,8 @@ use crate::{App, House};
 #[derive(Serialize)]
 pub(super) struct AccessToken {
     access_token: SecretText,
-    /// The api token once more: one client takes it for its next exchange (csp.md G2).
-    refresh_token: SecretText,
+    /// The api token once more: one client takes it for its next exchange (csp.md G2). Null for an app.
+    refresh_token: Option<SecretText>,
     id_token: Value,
     token_type: &'static str,
     expires_in: i64,
@@ -65,9 +66,10 @@ pub(super) async fn token(
     let body = read(body, app.wire.body_limit).await?;
     let asked = Asked::read(&parts, &body)?;
     match asked.grant_type.as_deref() {
+        Some("client_credentials") => Ok(unkept(granted(&app, &served, &parts, &asked).await?)),
         Some("refresh_token" | "api_token") => Ok(unkept(exchanged(&app, &served, &asked).await?)),
         Some(_) => {
-            let message = "unsupported_grant_type: grant_type must be refresh_token";
+            let message = "unsupported_grant_type: grant_type must be client_credentials or refresh_token";
             Err(Error::new(ErrorKind::Invalid, Refusal::GrantType, message).into())
         }
         None => Err(Error::invalid("grant_type", "is missing").into()),
@@ -82,17 +84,39 @@ async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessTo
         surface: Surface::Csp,
         address: served.address,
         kinds: Kinds::NONE.and(TokenKind::Api),
-        scope: scope.as_ref(),
-        audience: None,
-        algorithm: Algorithm::Rs256,
-        typ: Typ::Jwt,
+        wanted: wanted(scope.as_ref()),
     };
     let granted = grants::exchange(&app.ctx, &exchange).await;
     let granted = granted.map_err(|error| invalid_grant(counted(app, Surface::Csp, error)))?;
     served.called_by(granted.account, granted.token);
     Ok(AccessToken {
         access_token: granted.text,
-        refresh_token: SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned()),
+        refresh_token: Some(SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned())),
+        id_token: Value::Null,
+        token_type: "bearer",
+        expires_in: granted.expires_in,
+        scope: granted.permissions.to_string(),
+    })
+}
+
+/// What this dialect's access tokens are.
+fn wanted(scope: Option<&PermissionSet>) -> Terms<'_> {
+    Terms { scope, audience: None, algorithm: Algorithm::Rs256, typ: Typ::Jwt }
+}
+
+/// An access token for an app. Wrong credentials are 401 (csp.md G12).
+async fn granted(app: &App, served: &Served, parts: &Parts, asked: &Asked) -> Result<AccessToken> {
+    let (id, secrets) = asked.client(parts)?;
+    let (scope, org) = (asked.scope()?, asked.org.as_deref());
+    let org = org.map(|text| tokenhouse_model::id::parse("organization", text)).transpose()?;
+    let (surface, address) = (Surface::Csp, served.address);
+    let (id, secrets, wanted) = (&*id, &*secrets, wanted(scope.as_ref()));
+    let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
+    let granted = granted.map_err(|error| counted(app, Surface::Csp, error))?;
+    served.called_by(granted.account, granted.token);
+    Ok(AccessToken {
+        access_token: granted.text,
+        refresh_token: None,
         id_token: Value::Null,
         token_type: "bearer",
         expires_in: granted.expires_in,

@@ -41,11 +41,11 @@ pub(super) async fn discovery(State(app): State<App>) -> Json<Value> {
         "userinfo_endpoint": format!("{am}/userinfo"),
         "jwks_uri": format!("{am}/auth/token-public-key?format=jwks"),
         "response_types_supported": [],
-        "grant_types_supported": ["refresh_token"],
+        "grant_types_supported": ["client_credentials", "refresh_token"],
         "scopes_supported": scopes,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "claims_supported": CLAIMS,
         "claimsSupported": CLAIMS,
     }))

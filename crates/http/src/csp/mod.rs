@@ -1,6 +1,7 @@
 //! VMware Cloud Services' API, as far as its tokens go (csp.md).
 
 mod api_tokens;
+mod apps;
 mod asked;
 mod exchange;
 mod keys;
@@ -10,7 +11,7 @@ mod shapes;
 mod words;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokenhouse_model::Surface;
 
 use crate::extract::{As, Door};
@@ -53,6 +54,10 @@ pub(crate) fn router() -> Router<App> {
         .route("/loggedin/user/api-tokens/{id}", get(api_tokens::get).delete(api_tokens::revoke))
         .route("/loggedin/user/api-tokens/{id}/regenerate", post(api_tokens::regenerate))
         .route("/v2/loggedin/user/orgs", get(people::orgs_paged))
-        .route("/orgs/{org}", get(people::org));
+        .route("/orgs/{org}", get(people::org))
+        .route("/orgs/{org}/oauth-apps", get(apps::list).post(apps::create).delete(apps::delete))
+        .route("/orgs/{org}/oauth-apps/{id}", get(apps::get).patch(apps::update))
+        .route("/orgs/{org}/oauth-apps/{id}/secret", put(apps::replace).post(apps::rotate).delete(apps::finish))
+        .route("/orgs/{org}/clients", get(apps::clients));
     Router::new().nest("/csp/gateway/am/api", am)
 }

@@ -7,12 +7,18 @@ use tokenhouse_authority::api_tokens::ApiTokenView;
 use tokenhouse_model::account::Account;
 use tokenhouse_model::asked::{Asked, ServiceRoles};
 use tokenhouse_model::token::Standing;
-use tokenhouse_model::{Error, NEVER, Result, SecretText, Uuid};
+use tokenhouse_model::{Error, NEVER, PermissionSet, Result, SecretText, Uuid};
 
 /// A role by its name. Some clients say more of it, which is passed over.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct RoleName {
     name: String,
+}
+
+impl RoleName {
+    pub(super) fn all(names: &[String]) -> Vec<Self> {
+        names.iter().map(|name| Self { name: name.clone() }).collect()
+    }
 }
 
 /// Roles of the organization, or of one service.
@@ -76,7 +82,7 @@ impl AllowedScopes {
 
 impl From<&Asked> for AllowedScopes {
     fn from(asked: &Asked) -> Self {
-        let names = |names: &[String]| names.iter().map(|name| RoleName { name: name.clone() }).collect();
+        let names = RoleName::all;
         let of = |roles: &ServiceRoles, service| Roles {
             service_definition_id: service,
             all_roles: roles.all,
@@ -137,7 +143,7 @@ impl Details {
             last_used_at: token.last_used_at,
             notify_before_expiry: terms.notice_days,
             org_id: token.org_id,
-            scope: token.scopes.only().map(|set| set.names()).unwrap_or_default(),
+            scope: token.scopes.only().map(PermissionSet::names).unwrap_or_default(),
             token: value,
             token_id: token.id,
             token_name: token.name.clone(),
@@ -159,6 +165,48 @@ pub(super) struct Paged<T> {
     pub(super) total_results: usize,
     pub(super) next_link: Option<String>,
     pub(super) prev_link: Option<String>,
+}
+
+impl<T> Paged<T> {
+    pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> Paged<U> {
+        let Self { results, total_results, next_link, prev_link } = self;
+        Paged { results: results.into_iter().map(of).collect(), total_results, next_link, prev_link }
+    }
+}
+
+/// Which page is asked for: from which item on, the first being 1, and how many (csp.md 6).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Paging {
+    page_start: Option<usize>,
+    page_limit: Option<usize>,
+}
+
+/// The most items of a page, and how many it has unless told.
+const LARGEST: usize = 200;
+
+impl Paging {
+    /// Cuts the page out of all there are.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub(super) fn cut<T>(&self, all: Vec<T>, path: &str) -> Result<Paged<T>> {
+        let (start, limit) = (self.page_start.unwrap_or(1), self.page_limit.unwrap_or(LARGEST));
+        if start == 0 {
+            return Err(Error::invalid("pageStart", "must be at least 1"));
+        }
+        if !(1..=LARGEST).contains(&limit) {
+            return Err(Error::invalid("pageLimit", format_args!("must be 1 to {LARGEST}")));
+        }
+        let total_results = all.len();
+        let link = |start: usize| format!("{path}?pageStart={start}&pageLimit={limit}");
+        Ok(Paged {
+            next_link: (total_results.saturating_sub(limit) >= start).then(|| link(start.saturating_add(limit))),
+            prev_link: (start > 1).then(|| link(start.saturating_sub(limit).max(1))),
+            results: all.into_iter().skip(start - 1).take(limit).collect(),
+            total_results,
+        })
+    }
 }
 
 /// Who is signed in (csp.md 6).

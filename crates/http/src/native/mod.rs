@@ -45,6 +45,8 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(orgs::get, orgs::rename))
         .routes(routes!(orgs::suspend))
         .routes(routes!(orgs::resume))
+        .routes(routes!(orgs::onboard))
+        .routes(routes!(orgs::offboard))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(export::accounts))
         .routes(routes!(accounts::get, accounts::describe, accounts::delete))

@@ -99,6 +99,29 @@ pub(super) async fn suspend(
     Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
 }
 
+/// Makes access tokens the way into an org: on the paths of Wavefront's API and the native one too, whatever their tokens
+/// reach. People make api tokens then, and no more tokens of Wavefront's. What is there goes on working.
+#[utoipa::path(post, path = "/v1/orgs/{org}/onboard", tag = "orgs", params(("org" = String, Path)), responses((status = 200, description = "Onboarded", body = Changed<Org>)))]
+pub(super) async fn onboard(
+    State(ctx): House,
+    As(caller, _): Native,
+    Path(org): Path<String>,
+) -> Reply<Answer<Changed<Org>>> {
+    let done = orgs::onboard(&ctx, &caller, id(&org)?, true).await?;
+    Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
+}
+
+/// Takes that back: access tokens reach what their tokens reach.
+#[utoipa::path(post, path = "/v1/orgs/{org}/offboard", tag = "orgs", params(("org" = String, Path)), responses((status = 200, description = "As it was", body = Changed<Org>)))]
+pub(super) async fn offboard(
+    State(ctx): House,
+    As(caller, _): Native,
+    Path(org): Path<String>,
+) -> Reply<Answer<Changed<Org>>> {
+    let done = orgs::onboard(&ctx, &caller, id(&org)?, false).await?;
+    Ok(changed(&done, shown(orgs::get(&ctx, &caller, done.value.id).await)?.into()))
+}
+
 /// Lets an org's credentials work again.
 #[utoipa::path(post, path = "/v1/orgs/{org}/resume", tag = "orgs", params(("org" = String, Path)), responses((status = 200, description = "Resumed", body = Changed<Org>)))]
 pub(super) async fn resume(

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use tokenhouse_authority::verify::{self, AtLeast, Good, Question, Verdict};
+use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::Reason;
 use tokenhouse_model::{Error, Kinds, Millis, NEVER, Surface};
@@ -71,7 +72,10 @@ fn active(good: &Good, issuer: &str, as_of: AsOf) -> Object {
     let mut answer = Object::new();
     answer.flag("active", true);
     answer.text("scope", &good.effective.to_string());
-    answer.id("client_id", holder);
+    match account.filter(|account| account.kind == AccountKind::App) {
+        Some(app) => answer.text("client_id", &app.identifier),
+        None => answer.id("client_id", holder),
+    }
     if let Some(account) = account {
         answer.text("username", &account.identifier);
     }

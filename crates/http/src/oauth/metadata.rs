@@ -33,8 +33,8 @@ pub(super) async fn show(State(app): State<App>) -> Json<Metadata> {
     let issuer = app.wire.public_url.clone();
     Json(Metadata {
         token_endpoint: format!("{issuer}{TOKEN}"),
-        // Whoever has the token needs no other proof.
-        token_endpoint_auth_methods_supported: &["none"],
+        // Whoever has a token to exchange needs no other proof.
+        token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
         jwks_uri: format!("{issuer}{JWKS}"),
         introspection_endpoint: format!("{issuer}{INTROSPECT}"),
         introspection_endpoint_auth_methods_supported: PROOFS,

@@ -1,10 +1,11 @@
-//! `/oauth2/token`: access tokens (RFC 9068) for what lives longer, by token exchange (RFC 8693) or as a refresh (RFC 6749 6).
+//! `/oauth2/token`: access tokens (RFC 9068) for apps by their secrets (RFC 6749 4.4), and for what lives longer by token
+//! exchange (RFC 8693) or as a refresh (RFC 6749 6).
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
-use tokenhouse_authority::grants::{self, Exchange};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::jwt::Typ;
 use tokenhouse_model::signing::Algorithm;
@@ -13,11 +14,13 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 use super::form::{taken, typed};
 use crate::App;
 use crate::dialect::Reply;
-use crate::extract::{Unknown, counted};
+use crate::extract::{Unknown, basic_client, counted};
 use crate::record::Served;
 
 /// The grants, as metadata names them.
-pub(super) const GRANTS: &[&str] = &[EXCHANGE, REFRESH];
+pub(super) const GRANTS: &[&str] = &[CLIENT, EXCHANGE, REFRESH];
+/// RFC 6749 4.4.
+const CLIENT: &str = "client_credentials";
 /// RFC 8693 2.1.
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 6749 6: an api token is what it calls a refresh token.
@@ -34,7 +37,7 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The longest name of a service, in bytes.
 const LONGEST_AUDIENCE: usize = 512;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "grant_type",
     "subject_token",
     "subject_token_type",
@@ -46,13 +49,15 @@ const NAMES: [&str; 11] = [
     "actor_token",
     "algorithm",
     "client_id",
+    "client_secret",
 ];
 
 /// The answer (RFC 8693 2.2.1).
 #[derive(Serialize)]
 pub(super) struct Granted {
     access_token: SecretText,
-    issued_token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: i64,
     scope: String,
@@ -64,7 +69,7 @@ type Unkept = ([(HeaderName, HeaderValue); 2], Json<Granted>);
 pub(super) async fn token(State(app): State<App>, Unknown(served): Unknown, request: Request) -> Reply<Unkept> {
     let (parts, body) = taken(&app, request).await?;
     typed(&parts.headers)?;
-    let granted = granted(&app, &served, &body).await?;
+    let granted = granted(&app, &served, &parts.headers, &body).await?;
     let kept_by_nobody = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::PRAGMA, HeaderValue::from_static("no-cache")),
@@ -72,25 +77,57 @@ pub(super) async fn token(State(app): State<App>, Unknown(served): Unknown, requ
     Ok((kept_by_nobody, Json(granted)))
 }
 
-async fn granted(app: &App, served: &Served, body: &[u8]) -> Result<Granted> {
-    let fields = form::fields(body, NAMES)?.map(|value| value.filter(|text| !text.is_empty()));
-    let [grant, subject, subject_type, requested, refresh, scope, audience, resource, actor, algorithm, _client] =
-        fields.each_ref().map(Option::as_deref);
-    let (presented, kinds) = match grant {
-        Some(EXCHANGE) => {
-            let subject = subject.ok_or_else(|| Error::invalid("subject_token", "is missing"))?;
-            one_of("subject_token_type", subject_type, SUBJECTS)?;
-            if requested.is_some_and(|text| text != ACCESS_TOKEN && text != JWT) {
-                return Err(Error::invalid("requested_token_type", format_args!("must be {ACCESS_TOKEN} or {JWT}")));
-            }
-            if actor.is_some() {
-                return Err(Error::invalid("actor_token", "is not read here: nobody acts for another"));
-            }
-            (subject, Kinds::ANY)
+/// The parameters that are read.
+struct Fields<'a> {
+    subject: Option<&'a str>,
+    subject_type: Option<&'a str>,
+    requested: Option<&'a str>,
+    actor: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    /// What is to be exchanged.
+    fn subject(&self) -> Result<&'a str> {
+        let subject = self.subject.ok_or_else(|| Error::invalid("subject_token", "is missing"))?;
+        one_of("subject_token_type", self.subject_type, SUBJECTS)?;
+        if self.requested.is_some_and(|text| text != ACCESS_TOKEN && text != JWT) {
+            return Err(Error::invalid("requested_token_type", format_args!("must be {ACCESS_TOKEN} or {JWT}")));
         }
+        if self.actor.is_some() {
+            return Err(Error::invalid("actor_token", "is not read here: nobody acts for another"));
+        }
+        Ok(subject)
+    }
+}
+
+async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Granted> {
+    let fields = form::fields(body, NAMES)?.map(|value| value.filter(|text| !text.is_empty()));
+    let [grant, subject, subject_type, requested, refresh, scope, audience, resource, actor, algorithm, client, secret] =
+        fields.each_ref().map(Option::as_deref);
+    let scope = scope.map(|text| PermissionSet::parse(text.split_ascii_whitespace())).transpose()?;
+    let wanted = Terms {
+        scope: scope.as_ref(),
+        audience: target(audience, resource)?,
+        algorithm: algorithm.map_or(Ok(Algorithm::Rs256), Algorithm::parse)?,
+        typ: Typ::AccessToken,
+    };
+    let (surface, address) = (Surface::Verify, served.address);
+    let exchange = async |presented: &str, kinds| {
+        let presented = &Presented::new(presented.as_bytes());
+        let exchanged = grants::exchange(&app.ctx, &Exchange { presented, surface, address, kinds, wanted }).await;
+        exchanged.map_err(|error| invalid_grant(counted(app, surface, error)))
+    };
+    let granted = match grant {
+        Some(CLIENT) => {
+            let sent = client.map(|id| (id.to_owned(), vec![SecretText::new(secret.unwrap_or_default().to_owned())]));
+            let (id, secrets) = basic_client(headers)?.or(sent).ok_or_else(Error::no_credential)?;
+            let ask = ClientGrant { id: &id, secrets: &secrets, surface, address, org: None, wanted };
+            grants::client(&app.ctx, &ask).await.map_err(|error| counted(app, surface, error))?
+        }
+        Some(EXCHANGE) => exchange(Fields { subject, subject_type, requested, actor }.subject()?, Kinds::ANY).await?,
         Some(REFRESH) => {
             let refresh = refresh.ok_or_else(|| Error::invalid("refresh_token", "is missing"))?;
-            (refresh, Kinds::NONE.and(TokenKind::Api))
+            exchange(refresh, Kinds::NONE.and(TokenKind::Api)).await?
         }
         Some(_) => {
             let message = format!("grant_type must be one of {}", GRANTS.join(" "));
@@ -98,24 +135,10 @@ async fn granted(app: &App, served: &Served, body: &[u8]) -> Result<Granted> {
         }
         None => return Err(Error::invalid("grant_type", "is missing")),
     };
-    let scope = scope.map(|text| PermissionSet::parse(text.split_ascii_whitespace())).transpose()?;
-    let algorithm = algorithm.map_or(Ok(Algorithm::Rs256), Algorithm::parse)?;
-    let exchange = Exchange {
-        presented: &Presented::new(presented.as_bytes()),
-        surface: Surface::Verify,
-        address: served.address,
-        kinds,
-        scope: scope.as_ref(),
-        audience: target(audience, resource)?,
-        algorithm,
-        typ: Typ::AccessToken,
-    };
-    let granted = grants::exchange(&app.ctx, &exchange).await;
-    let granted = granted.map_err(|error| invalid_grant(counted(app, Surface::Verify, error)))?;
     served.called_by(granted.account, granted.token);
     Ok(Granted {
         access_token: granted.text,
-        issued_token_type: ACCESS_TOKEN,
+        issued_token_type: (grant == Some(EXCHANGE)).then_some(ACCESS_TOKEN),
         token_type: "Bearer",
         expires_in: granted.expires_in,
         scope: granted.permissions.to_string(),

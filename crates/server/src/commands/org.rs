@@ -67,6 +67,16 @@ pub enum Command {
         #[command(flatten)]
         caution: Caution,
     },
+    /// Make access tokens the way into an org, on Wavefront's paths and the native ones too
+    Onboard {
+        /// The org's id
+        id: String,
+    },
+    /// Take that back: access tokens reach what their tokens reach
+    Offboard {
+        /// The org's id
+        id: String,
+    },
     /// Let a suspended org work again
     Resume {
         /// The org's id
@@ -87,6 +97,8 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             remote.object(Call::patch(&["orgs", &id]).body(json!({ "name": name })), ORG).await
         }
         Command::Suspend { id, caution } => suspend(remote, &id, &caution).await,
+        Command::Onboard { id } => remote.object(Call::post(&["orgs", &id, "onboard"]), ORG).await,
+        Command::Offboard { id } => remote.object(Call::post(&["orgs", &id, "offboard"]), ORG).await,
         Command::Resume { id } => remote.object(Call::post(&["orgs", &id, "resume"]), ORG).await,
     }
 }

@@ -1,0 +1,41 @@
+//! Rows of apps, and of what was asked of api tokens.
+
+use tokenhouse_model::app::{App, AppTerms};
+use tokenhouse_model::asked::{Asked, Terms};
+use tokenhouse_model::{Result, Uuid};
+use tokenhouse_store::{Conn, api_tokens, apps, tokens};
+
+use super::statements::{ACCOUNT, ORG};
+
+const NOBODY: Uuid = Uuid::from_u128(99);
+
+/// Everything that is asked of these rows.
+pub async fn kept(conn: &mut Conn<'_>, identity_id: Uuid, token_id: Uuid) -> Result<()> {
+    let asked = Asked { general: vec!["openid".to_owned()], custom: vec!["ä".to_owned()], ..Asked::default() };
+    let terms = Terms { token_id, asked: asked.clone(), life: 7, notice_days: 3 };
+    api_tokens::insert(conn, &terms).await?;
+    assert_eq!(api_tokens::of_tokens(conn, &[NOBODY, token_id]).await?, [terms]);
+    tokens::renew(conn, NOBODY, 1, 2).await?;
+
+    let display_name = "ä".to_owned();
+    let terms = AppTerms { display_name, asked, life: 5, overlap: 6, owner_only: true, other: serde_json::Map::new() };
+    let mut app = App {
+        identity_id,
+        org_id: ORG,
+        account_id: ACCOUNT,
+        token_id,
+        terms,
+        created_at: 21,
+        created_by: Uuid::from_u128(22),
+        updated_at: 23,
+        updated_by: Uuid::from_u128(24),
+    };
+    apps::insert(conn, &app).await?;
+    assert_eq!(apps::by_account(conn, ACCOUNT).await?.as_ref(), Some(&app));
+    (app.terms.life, app.updated_at, app.updated_by) = (7, 25, Uuid::from_u128(26));
+    apps::update(conn, identity_id, &app.terms, 25, app.updated_by).await?;
+    assert_eq!(apps::by_account(conn, ACCOUNT).await?, Some(app));
+    // Its account is a person's here.
+    assert_eq!(apps::of_org(conn, ORG).await?, []);
+    Ok(())
+}
