@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Drives real, unmodified clients of Wavefront's API against a running server, on SQLite and on PostgreSQL: two versions
 # of wavefront-api-client over every call that is served, `wave configure`, wavefront-sdk-python, the requests of
-# clients that can't be had from PyPI, the recipes of docs/clients.md, and its services that verify. One line for each;
+# clients that can't be had from PyPI, the recipes of docs/clients.md, and its services that verify; and clients of VMware
+# Cloud Services' tokens. One line for each;
 # what fails says what and where.
 #
 #   tests/clients.sh [--sqlite]
@@ -21,7 +22,7 @@ databases=(sqlite postgres)
 case ${1:-} in
     '') ;;
     --sqlite) databases=(sqlite) ;;
-    *) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [[ -x $tokenhouse ]] || { echo "$tokenhouse is missing: cargo build" >&2; exit 2; }
 # shellcheck source=tests/postgres.sh
@@ -43,7 +44,7 @@ install() {
     echo "$wanted" >"$venv/made-from"
 }
 
-for name in api-2.202.2 api-2.176.0 wave sdk verifying; do install "$name" || exit 2; done
+for name in api-2.202.2 api-2.176.0 wave sdk csp verifying; do install "$name" || exit 2; done
 # The library of the service in JavaScript. Without Node.js it is left out, which its line says.
 if command -v npm >/dev/null && [[ ! -d $venvs/javascript/node_modules/oauth4webapi ]]; then
     echo "installing oauth4webapi into $venvs/javascript"
@@ -149,7 +150,8 @@ for kind in "${databases[@]}"; do
     python3 "$clients/others.py" others >"$work/5" 2>&1 & running+=($!)
     python3 "$clients/recipes.py" recipes "$venvs" >"$work/6" 2>&1 & running+=($!)
     python3 "$clients/verifying.py" verifying "$venvs" >"$work/7" 2>&1 & running+=($!)
-    for number in 1 2 3 4 5 6 7; do
+    "$venvs/csp/bin/python" -W ignore "$clients/csp.py" csp >"$work/8" 2>&1 & running+=($!)
+    for number in 1 2 3 4 5 6 7 8; do
         wait "${running[number - 1]}" || failed=yes
         sed "s/^/$kind: /" "$work/$number"
     done
