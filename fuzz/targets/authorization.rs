@@ -1,8 +1,10 @@
 //! The `Authorization` header is the first thing that a stranger reaches.
 #![no_main]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, strip_bearer};
+use tokenhouse_model::credential::{Authorization, only_one, parse_authorization, parse_client, strip_bearer};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(read) = parse_authorization(bytes) {
@@ -17,6 +19,13 @@ fuzz_target!(|bytes: &[u8]| {
         for scheme in [scheme.to_owned(), scheme.to_lowercase(), scheme.to_uppercase()] {
             let again = [scheme.as_bytes(), b" ", credential].concat();
             assert_eq!(parse_authorization(&again).ok().as_ref(), Some(&read));
+        }
+        // A client's secret is what stands behind the first colon, as it is, and perhaps decoded as well.
+        if let Ok((client, secrets)) = parse_client(credential) {
+            let text = STANDARD.decode(credential).unwrap();
+            let (name, rest) = text.split_at(text.iter().position(|b| *b == b':').unwrap());
+            assert_eq!(secrets[0].expose().as_bytes(), &rest[1..]);
+            assert!(secrets.len() <= 2 && client.len() <= name.len() * 3);
         }
         // Both ways of reading a bearer header must see the same credential.
         if let Authorization::Bearer(credential) = read {

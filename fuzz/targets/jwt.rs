@@ -12,7 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(bytes.starts_with(jwt.signed) && jwt.signed.len() < bytes.len());
     // What is taken apart here is what verify takes for a JWT.
     if !jwt.signed.ends_with(b".") && !jwt.signature.is_empty() {
-        assert!(matches!(Shape::of(bytes), Ok(Shape::Jwt | Shape::Uuid | Shape::Api | Shape::Short)) || bytes.starts_with(b"th_"));
+        assert!(
+            matches!(Shape::of(bytes), Ok(Shape::Jwt | Shape::Uuid | Shape::Api | Shape::Short))
+                || bytes.starts_with(b"th_")
+        );
     }
     if let Ok(claims) = jwt.claims() {
         let derived = claims.derived();

@@ -1,5 +1,6 @@
 //! The program as people and scripts run it: the real binary, against a real server.
 
+mod apps;
 mod bulk;
 mod commands;
 mod exits;

@@ -155,6 +155,8 @@ pub async fn details(ctx: &Ctx, presented: &Presented) -> Result<ApiTokenView> {
     if !matches!(Shape::of(presented.bytes()), Ok(Shape::Api)) {
         return Err(missing());
     }
+    // Anybody may ask, so this waits its turn like every look-up of what is not known.
+    let _turn = ctx.fills.one().await?;
     let now = ctx.now();
     let mut reader = ctx.store.read().await?;
     let mut conn = reader.conn();

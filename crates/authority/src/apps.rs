@@ -406,9 +406,3 @@ async fn with_secrets(tx: &mut Tx<'_>, fresh: &Fresh, client_id: &str) -> Result
 fn must_own(fresh: &Fresh) -> Result<()> {
     if fresh.effective.has(Permission::CspOrgOwner) { Ok(()) } else { Err(Error::missing(Permission::CspOrgOwner)) }
 }
-
-/// How long the access tokens of an app's account live, in milliseconds.
-pub(crate) async fn life(ctx: &Ctx, account: Uuid) -> Result<Millis> {
-    let app = apps::by_account(&mut ctx.store.read().await?.conn(), account).await?;
-    Ok(app.map_or(rules::LIFE, |app| app.terms.life))
-}

@@ -14,7 +14,7 @@ use tokenhouse_model::{Error, Kinds, Millis, PermissionSet, Result, SecretText, 
 use tokenhouse_store::orgs;
 
 use crate::verify::{self, Good, Verdict};
-use crate::{Ctx, apps, keys};
+use crate::{Ctx, keys};
 
 /// What is asked for in exchange for a secret.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +111,7 @@ pub async fn client(ctx: &Ctx, ask: &ClientGrant<'_>) -> Result<Granted> {
             known.ok_or_else(|| Error::not_found("organization"))?;
             return Err(Error::forbidden("the app was not added to this organization"));
         }
-        let life = apps::life(ctx, good.token().owner_id).await?;
-        return grant(ctx, &good, life, &ask.wanted).await;
+        return grant(ctx, &good, good.life(), &ask.wanted).await;
     }
     Err(Error::credential(refused))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash as Phc};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokenhouse_model::access::Act;
-use tokenhouse_model::account::{PasswordHash, check_password};
+use tokenhouse_model::account::{AccountKind, PasswordHash, check_password};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::secret::{Digest, Form, make as make_secret};
 use tokenhouse_model::{Account, Done, Error, Identity, Millis, Result, SecretText, TokenKind, Uuid, grant, name};
@@ -204,7 +204,7 @@ pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, new: NewPassword) -> Result<Do
     let hashed = hash(ctx, new.password).await?;
     change(ctx, caller, async move |tx, fresh| {
         let account = crate::accounts::of_org(tx.conn(), fresh.org.id, new.account).await?;
-        if account.identity_id.is_nil() {
+        if account.kind != AccountKind::User {
             return Err(Error::invalid("account", "has no password: it is no person's"));
         }
         if !own {

@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::client::Connection;
 use crate::commands::{
-    Remote, account, config, group, jobs, key, ledger, nodes, org, policy, role, rotate, session, token, verify,
-    version,
+    Remote, account, api_token, app, config, group, jobs, key, ledger, nodes, org, policy, role, rotate, session,
+    token, verify, version,
 };
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::{Output, print_text};
@@ -59,6 +59,12 @@ enum Command {
     /// Tokens: issue, rotate, revoke
     #[command(subcommand)]
     Token(token::Command),
+    /// Api tokens of your own, which are exchanged for access tokens
+    #[command(subcommand)]
+    ApiToken(api_token::Command),
+    /// Apps: programs that get access tokens for a client id and a secret
+    #[command(subcommand)]
+    App(app::Command),
     Verify(verify::Verify),
     Nodes(nodes::Nodes),
     /// The keys that access tokens are signed with
@@ -134,6 +140,8 @@ async fn online(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Role(command) => role::run(command, remote).await,
         Command::Policy(command) => policy::run(command, remote).await,
         Command::Token(command) => token::run(command, remote).await,
+        Command::ApiToken(command) => api_token::run(command, remote).await,
+        Command::App(command) => app::run(command, remote).await,
         Command::Verify(verify) => verify::run(verify, remote).await,
         Command::Nodes(nodes) => nodes::run(nodes, remote).await,
         Command::Key(command) => key::run(command, remote).await,

@@ -3,6 +3,8 @@
 //! A command is a call and the fields that people see of the answer; what is common to all stands here.
 
 pub mod account;
+pub mod api_token;
+pub mod app;
 pub mod bulk;
 pub mod config;
 pub mod export;
@@ -16,6 +18,7 @@ pub mod org;
 pub mod policy;
 pub mod role;
 pub mod rotate;
+mod scopes;
 pub mod session;
 pub mod token;
 pub mod verify;

@@ -1,4 +1,5 @@
 mod accounts;
+mod apps;
 mod bulk;
 mod export;
 mod groups;

@@ -68,7 +68,7 @@ both! {
         for (path, least) in [
             ("/v1/accounts".to_owned(), 7),
             ("/v1/groups".to_owned(), 7),
-            ("/v1/roles".to_owned(), 18),
+            ("/v1/roles".to_owned(), 36),
             ("/v1/orgs".to_owned(), 3),
             ("/v1/groups/g0/members".to_owned(), 5),
             (format!("/v1/tokens?owner={member}"), 5),

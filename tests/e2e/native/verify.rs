@@ -68,7 +68,7 @@ both! {
             ("junk", json!({}), "malformed"),
             ("th_u_0000000000000000000000000000000000000", json!({}), "malformed"),
             ("00000000-0000-4000-8000-000000000000", json!({}), "unknown"),
-            ("a.b.c", json!({}), "unknown"),
+            ("a.b.c", json!({}), "malformed"),
             (&inactive, json!({}), "deactivated"),
             (&rotated, json!({}), "rotated"),
             (&fresh, json!({}), "good"),

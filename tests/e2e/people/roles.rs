@@ -44,7 +44,7 @@ both! {
         let page = Page::ask(None, None).unwrap();
         let listed = role::list(ctx, &admin, page, WAVEFRONT).await.unwrap();
         assert_eq!(listed.items.iter().map(|role| role.id).collect::<Vec<_>>(), [own]);
-        assert_eq!(role::list(ctx, &admin, page, None).await.unwrap().items.len(), 15);
+        assert_eq!(role::list(ctx, &admin, page, None).await.unwrap().items.len(), 33);
         assert_eq!(house.revision().await, before);
         assert_eq!(house.get(&house.admin, "/v1/roles/own").await.expect(200)["namespace"], "wavefront");
     }

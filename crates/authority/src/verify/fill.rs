@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::grafana::Parts;
 use tokenhouse_model::secret::Digest;
 use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Token, Uuid};
-use tokenhouse_store::{Conn, accounts, ledger, moved, orgs, roles, tokens};
+use tokenhouse_store::{Conn, accounts, apps, ledger, moved, orgs, roles, tokens};
 use tokio::sync::{AcquireError, Semaphore, watch};
 
 use super::memory::{Domain, Holder, Known, Missing, Recalled};
@@ -71,7 +72,7 @@ impl Fills {
     }
 
     /// A turn to read one row of which nothing is remembered.
-    pub(super) async fn one(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
+    pub(crate) async fn one(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
         self.turn(self.turns.acquire()).await
     }
 
@@ -261,5 +262,10 @@ async fn hold(
         held.extend(&source.permissions);
         good_until = good_until.min(source.expires_at);
     }
-    Ok(Holder { id, account, held, good_until, domain, tag })
+    let app = match &account {
+        Some(account) if account.kind == AccountKind::App => apps::by_account(conn, id).await?,
+        _ => None,
+    };
+    let life = app.map_or(0, |app| app.terms.life);
+    Ok(Holder { id, account, held, life, good_until, domain, tag })
 }

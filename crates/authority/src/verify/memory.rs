@@ -37,6 +37,8 @@ pub(crate) struct Holder {
     pub(crate) id: Uuid,
     pub(crate) account: Option<Account>,
     pub(crate) held: PermissionSet,
+    /// How long the access tokens of an app live, in milliseconds; 0 of anybody else.
+    pub(crate) life: Millis,
     /// Until when nothing of it changes by itself: the first of its assignments to expire.
     pub(crate) good_until: Millis,
     pub(crate) domain: Arc<Domain>,

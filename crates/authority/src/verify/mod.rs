@@ -100,6 +100,11 @@ impl Good {
         self.holder.account.as_ref()
     }
 
+    /// How long the access tokens of the app live whose secret it is, in milliseconds; 0 of anybody else.
+    pub(crate) fn life(&self) -> Millis {
+        self.holder.life
+    }
+
     /// The org in which it acts.
     pub fn org(&self) -> &Org {
         &self.holder.domain.org

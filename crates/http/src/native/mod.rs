@@ -1,6 +1,8 @@
 //! The native API under `/v1`.
 
 mod accounts;
+mod api_tokens;
+mod apps;
 mod bulk;
 mod export;
 mod groups;
@@ -13,6 +15,7 @@ mod openapi;
 mod orgs;
 mod policy;
 mod roles;
+mod scopes;
 mod session;
 mod shapes;
 mod tokens;
@@ -82,6 +85,12 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(keys::list, keys::schedule))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::retire))
+        .routes(routes!(api_tokens::list, api_tokens::create))
+        .routes(routes!(api_tokens::get, api_tokens::revoke))
+        .routes(routes!(api_tokens::regenerate))
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::get, apps::update, apps::delete))
+        .routes(routes!(apps::rotate, apps::finish))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::confirm))

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokenhouse_model::SecretText;
 
 use super::Remote;
-use super::token::{print_once, take_secret};
+use super::token::{TOKEN, print_once, take_secret};
 use crate::ask;
 use crate::attempt::Attempt;
 use crate::client::{Call, Client, Connection, fresh_key};
@@ -131,7 +131,7 @@ pub async fn run(rotate: &Rotate, connection: &Connection, output: Output) -> Re
 
 /// Rotates, and prints the new secret.
 async fn print(remote: &Remote, rotate: &Rotate) -> Result<(), Failure> {
-    print_once(remote, remote.client.send(&call(rotate.which(), rotate.overlap(), fresh_key())).await?)
+    print_once(remote, remote.client.send(&call(rotate.which(), rotate.overlap(), fresh_key())).await?, TOKEN)
 }
 
 fn call(which: &str, overlap: u64, key: String) -> Call {

@@ -289,18 +289,18 @@ async fn run_issue(remote: &Remote, issue: &Issue) -> Result<(), Failure> {
             file.commit(&secret).map_err(|failure| after(&token, failure))?;
             remote.output.object(TOKEN, &token)
         }
-        None => print_once(remote, token),
+        None => print_once(remote, token, TOKEN),
     }
 }
 
 /// Prints a new secret alone on standard output, so that `$(tokenhouse token issue)` is the secret; what else is to say
 /// goes to standard error.
-pub(super) fn print_once(remote: &Remote, mut token: Value) -> Result<(), Failure> {
+pub(super) fn print_once(remote: &Remote, mut token: Value, fields: &[Field]) -> Result<(), Failure> {
     if remote.output.json {
         return remote.output.json(&token).map_err(|failure| after(&token, failure));
     }
     let secret = take_secret(&mut token)?;
-    let rows = TOKEN.iter().map(|field| vec![field.0.to_owned(), field.told(&token)]);
+    let rows = fields.iter().map(|field| vec![field.0.to_owned(), field.told(&token)]);
     remote.output.note(&table(Vec::new(), rows))?;
     if let Some(proof) = proof(&token) {
         remote.output.note(&format!("\n{proof}"))?;
@@ -319,10 +319,10 @@ pub(super) fn take_secret(token: &mut Value) -> Result<SecretText, Failure> {
 
 /// The token exists, but its secret reached nobody: the person must know which one to revoke or rotate.
 fn after(token: &Value, failure: Failure) -> Failure {
-    let id = token.get("id").and_then(Value::as_str).unwrap_or("?");
+    let id = token.get("client_id").or_else(|| token.get("id")).and_then(Value::as_str).unwrap_or("?");
     match failure {
         Failure::OutputClosed => Failure::Other("the output was closed before the secret could be printed".to_owned()),
         other => other,
     }
-    .and(&format!("The token {id} was made all the same: revoke it, or rotate it to get a secret."))
+    .and(&format!("{id} was made all the same: revoke it, or rotate it to get a secret."))
 }
