@@ -193,7 +193,7 @@ pub async fn regenerate(ctx: &Arc<Ctx>, caller: &Caller, token: Uuid) -> Result<
         let life = terms.map_or(NEVER, |terms| terms.life).min(fresh.policy.api.max_lifetime);
         let expires_at = now.saturating_add(life);
         rows::renew(tx.conn(), token.id, now, expires_at).await?;
-        let secret = tokens::new_secret(secret_id, &token, &text, now);
+        let secret = tokens::new_secret(secret_id, &token, &text, None, now);
         let event = tokens::supersede(tx, &token, &secret, now).await?;
         tx.record(&fresh.actor, if expires_at == NEVER { event } else { event.with("expires_at", expires_at) });
         Ok(Outcome { secret_id, secret: Some(text.clone()), ..Outcome::of(token.id) })

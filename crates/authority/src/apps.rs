@@ -83,17 +83,6 @@ async fn draft(ctx: &Ctx, chosen: Option<SecretText>) -> Result<Draft> {
     })
 }
 
-impl Draft {
-    fn secret(&self, token: &Token, now: Millis) -> Secret {
-        let secret = tokens::new_secret(self.id, token, &self.text, now);
-        match self.slow {
-            None => secret,
-            // Of one that may be short not even the end is shown.
-            Some(digest) => Secret { digest, last4: String::new(), ..secret },
-        }
-    }
-}
-
 /// Makes an app in the caller's org, with the roles that it is to have, which he must cover. The outcome's secret is told
 /// once; the outcome is about the app's account.
 ///
@@ -362,7 +351,8 @@ pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, new: NewSecret) -> Result<D
         moves::check(token.kind, token.standing(&fresh.policy, tx.now()), Move::Rotate)?;
         let now = tx.now();
         let until = now.saturating_add(new.overlap.unwrap_or(app.terms.overlap));
-        let event = tokens::supersede(tx, &token, &draft.secret(&token, now), until).await?;
+        let secret = tokens::new_secret(draft.id, &token, &draft.text, draft.slow, now);
+        let event = tokens::supersede(tx, &token, &secret, until).await?;
         tx.record(&fresh.actor, event);
         let (secret, secret_id) = (Some(draft.text.clone()), draft.id);
         Ok(Outcome { secret, secret_id, ..Outcome::of(app.account_id) })

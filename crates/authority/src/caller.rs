@@ -159,16 +159,12 @@ impl Fresh {
 /// # Errors
 /// `unauthenticated` where his credential died since; `unavailable`.
 pub async fn again(ctx: &Ctx, caller: &Caller) -> Result<Caller> {
-    let ask = Ask::on(caller.surface, caller.address);
-    let joined = verify::fresh(ctx, &mut ctx.store.read().await?.conn(), &caller.digest).await?;
-    let joined = joined.ok_or_else(|| Error::credential(Reason::Unknown))?;
-    let access = caller.good.checked().cloned();
-    let good = verify::decide_over(joined, access, &ask, ctx.now()).map_err(|(reason, _)| Error::credential(reason))?;
+    let good = decided(&mut ctx.store.read().await?.conn(), ctx, caller, ctx.now()).await?;
     Ok(Caller { effective: good.effective.clone(), good, ..caller.clone() })
 }
 
-/// Decides the caller again from the rows as they are now: a credential that died on the way changes nothing.
-async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Fresh> {
+/// Decides the caller again from the rows as they are now: of an access token also the key that signed it.
+async fn decided(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Good> {
     let ask = Ask::on(caller.surface, caller.address);
     let unknown = || Error::credential(Reason::Unknown);
     let joined = verify::fresh(ctx, conn, &caller.digest).await?.ok_or_else(unknown)?;
@@ -178,7 +174,12 @@ async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Res
     {
         return Err(Error::credential(Reason::Signature));
     }
-    let good = verify::decide_over(joined, access, &ask, now).map_err(|(reason, _)| Error::credential(reason))?;
+    verify::decide_over(joined, access, &ask, now).map_err(|(reason, _)| Error::credential(reason))
+}
+
+/// The caller as he is in this transaction: a credential that died on the way changes nothing.
+async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Fresh> {
+    let good = decided(conn, ctx, caller, now).await?;
     Ok(Fresh {
         actor: caller.actor(),
         surface: caller.surface,

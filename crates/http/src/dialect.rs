@@ -82,6 +82,12 @@ pub(crate) fn shown<T>(read: Result<T>) -> Result<T> {
     })
 }
 
+/// What an answer says that carries an access token: nobody on the way keeps it (RFC 6749 5.1).
+pub(crate) const UNKEPT: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+];
+
 /// The header that tells a change's receipt: for answers whose bodies have no place for it.
 pub(crate) const RECEIPT: HeaderName = HeaderName::from_static("x-tokenhouse-receipt");
 

@@ -40,8 +40,6 @@ pub struct Asked {
 pub const MOST_NAMED: usize = 500;
 /// The most `general` scopes.
 const MOST_GENERAL: usize = 20;
-/// The word for an OpenID Connect id token.
-pub const OPENID: &str = "openid";
 
 impl Asked {
     /// Checks that it can be read at all.

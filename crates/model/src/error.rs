@@ -60,6 +60,8 @@ pub enum Refusal {
     MissingPermission(Permission),
     /// The act would give more than the caller has.
     NotCovered(String),
+    /// The org is onboarded: access tokens are the way in, and tokens of this sort are made no more.
+    Onboarded,
     /// The token's kind can't be used for this.
     WrongKind(TokenKind),
     /// The caller is not an administrator in the dialect's sense.

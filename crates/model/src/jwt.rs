@@ -56,8 +56,7 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
-/// A signed JWT in its parts. Nothing of it is believed yet.
-#[derive(Debug)]
+/// A signed JWT in its parts. Nothing of it is believed yet. `Debug` shows none of what could be put together again.
 pub struct Compact<'a> {
     /// How it says that it is signed; one of ours.
     pub algorithm: Algorithm,
@@ -68,6 +67,12 @@ pub struct Compact<'a> {
     /// The signature.
     pub signature: Vec<u8>,
     payload: &'a [u8],
+}
+
+impl std::fmt::Debug for Compact<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Compact({} {})", self.algorithm, self.key)
+    }
 }
 
 impl<'a> Compact<'a> {

@@ -10,8 +10,8 @@ use tokenhouse_model::grant::{self, Minting};
 use tokenhouse_model::policy::{SHORTEST_IDLE, SHORTEST_LIFETIME};
 use tokenhouse_model::secret::{Digest, Form, make};
 use tokenhouse_model::{
-    Account, Done, Error, Millis, NEVER, PermissionSet, Policy, Reach, Result, Scopes, Secret, SecretText, Surface,
-    Token, TokenKind, TokenState, Uuid, id, name,
+    Account, Done, Error, ErrorKind, Millis, NEVER, PermissionSet, Policy, Reach, Refusal, Result, Scopes, Secret,
+    SecretText, Surface, Token, TokenKind, TokenState, Uuid, id, name,
 };
 use tokenhouse_store::{Tx, tokens};
 
@@ -169,10 +169,8 @@ fn may_issue(fresh: &Fresh, owner: &Account) -> Result<TokenKind> {
         AccountKind::User if own => {
             fresh.may(Act::IssueOwn)?;
             if fresh.org.onboarded && fresh.surface == Surface::Wavefront {
-                return Err(Error::forbidden(
-                    "this organization is onboarded: make an API token of VMware Cloud Services \
-                     (/csp/gateway/am/api/loggedin/user/api-tokens) and exchange it for access tokens",
-                ));
+                let message = "this organization is onboarded: make an api token and exchange it for access tokens";
+                return Err(Error::new(ErrorKind::Forbidden, Refusal::Onboarded, message));
             }
             Ok(TokenKind::User)
         }
@@ -245,11 +243,7 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
     };
     tokens::insert(tx.conn(), &token).await?;
     let text = draft.text(kind)?;
-    let mut secret = new_secret(draft.secret, &token, &text, now);
-    if let Some(digest) = draft.slow {
-        // Of one that may be short not even the end is shown.
-        (secret.digest, secret.last4) = (digest, String::new());
-    }
+    let mut secret = new_secret(draft.secret, &token, &text, draft.slow, now);
     if let Some(seal) = seal {
         secret.sealed = seal.close(secret.id, &text)?;
     }
@@ -305,14 +299,16 @@ fn check_mint(
     grant::mint(&Minting { with, own, effective, held, scopes, reach, widen_reach: policy.widen_reach })
 }
 
-/// A current secret of a token.
-pub(crate) fn new_secret(id: Uuid, token: &Token, text: &SecretText, now: Millis) -> Secret {
+/// A current secret of a token; `slow` is the digest of one that its maker chose.
+pub(crate) fn new_secret(id: Uuid, token: &Token, text: &SecretText, slow: Option<Digest>, now: Millis) -> Secret {
+    // Of one that may be short not even the end is shown.
+    let last4 = if slow.is_some() { String::new() } else { text.last4() };
     Secret {
         id,
         token_id: token.id,
         org_id: token.org_id,
-        digest: text.digest(),
-        last4: text.last4(),
+        digest: slow.unwrap_or_else(|| text.digest()),
+        last4,
         created_at: now,
         good_until: NEVER,
         sealed: Vec::new(),

@@ -54,7 +54,7 @@ pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, ask: Rotate) -> Result<Done
         let text = text.ok_or_else(|| Error::internal("no secret was made for this kind"))?;
         let now = tx.now();
         let until = now.saturating_add(ask.overlap);
-        let event = supersede(tx, &token, &new_secret(secret_id, &token, &text, now), until).await?;
+        let event = supersede(tx, &token, &new_secret(secret_id, &token, &text, None, now), until).await?;
         tx.record(&fresh.actor, event);
         Ok(Outcome { secret_id, secret: Some(text), ..Outcome::of(token.id) })
     })

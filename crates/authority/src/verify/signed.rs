@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokenhouse_model::decide::{Derived, Reason};
 use tokenhouse_model::jwt::Compact;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Millis, Result, Uuid};
+use tokenhouse_model::{Result, Uuid};
 use tokenhouse_store::tokens;
 
 use crate::{Ctx, keys};
@@ -47,7 +47,8 @@ pub(super) async fn check(ctx: &Ctx, bytes: &[u8]) -> Result<Result<Arc<Checked>
         return Ok(Err(Reason::Issuer));
     }
     let derived = claims.derived();
-    if ended(&derived, ctx.now()) {
+    // It is over, so nothing has to be looked up.
+    if ctx.now() >= derived.expires_at {
         return Ok(Err(Reason::Expired));
     }
     let secret = {
@@ -60,9 +61,4 @@ pub(super) async fn check(ctx: &Ctx, bytes: &[u8]) -> Result<Result<Arc<Checked>
     let checked = Arc::new(checked);
     ctx.truth.memory.remember_checked(&digest, &checked);
     Ok(Ok(checked))
-}
-
-/// Whether it is over, so that nothing has to be looked up.
-fn ended(derived: &Derived, now: Millis) -> bool {
-    now >= derived.expires_at
 }

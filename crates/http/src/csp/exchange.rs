@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Granted, Terms};
 use tokenhouse_authority::{Ctx, api_tokens};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::jwt::Typ;
@@ -17,7 +17,7 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 
 use super::asked::Asked;
 use super::shapes::Details;
-use crate::dialect::Reply;
+use crate::dialect::{Reply, UNKEPT};
 use crate::extract::{Body, Unknown, counted, read};
 use crate::record::Served;
 use crate::{App, House};
@@ -34,15 +34,23 @@ pub(super) struct AccessToken {
     scope: String,
 }
 
-/// Nobody on the way keeps it (RFC 6749 5.1).
+impl AccessToken {
+    fn of(granted: Granted, refresh_token: Option<SecretText>) -> Self {
+        Self {
+            access_token: granted.text,
+            refresh_token,
+            id_token: Value::Null,
+            token_type: "bearer",
+            expires_in: granted.expires_in,
+            scope: granted.permissions.to_string(),
+        }
+    }
+}
+
 type Unkept<T> = ([(HeaderName, HeaderValue); 2], Json<T>);
 
 fn unkept<T>(value: T) -> Unkept<T> {
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::PRAGMA, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, Json(value))
+    (UNKEPT, Json(value))
 }
 
 /// Exchanges an api token. What grant it is called is not looked at (csp.md 1.1).
@@ -89,14 +97,8 @@ async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessTo
     let granted = grants::exchange(&app.ctx, &exchange).await;
     let granted = granted.map_err(|error| invalid_grant(counted(app, Surface::Csp, error)))?;
     served.called_by(granted.account, granted.token);
-    Ok(AccessToken {
-        access_token: granted.text,
-        refresh_token: Some(SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned())),
-        id_token: Value::Null,
-        token_type: "bearer",
-        expires_in: granted.expires_in,
-        scope: granted.permissions.to_string(),
-    })
+    let value = SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned());
+    Ok(AccessToken::of(granted, Some(value)))
 }
 
 /// What this dialect's access tokens are.
@@ -114,14 +116,7 @@ async fn granted(app: &App, served: &Served, parts: &Parts, asked: &Asked) -> Re
     let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
     let granted = granted.map_err(|error| counted(app, Surface::Csp, error))?;
     served.called_by(granted.account, granted.token);
-    Ok(AccessToken {
-        access_token: granted.text,
-        refresh_token: None,
-        id_token: Value::Null,
-        token_type: "bearer",
-        expires_in: granted.expires_in,
-        scope: granted.permissions.to_string(),
-    })
+    Ok(AccessToken::of(granted, None))
 }
 
 /// What clients look for in the message (csp.md 1.8). The token itself, or its end, is not repeated.

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
 use tokenhouse_model::credential::Presented;
@@ -13,7 +13,7 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 
 use super::form::{taken, typed};
 use crate::App;
-use crate::dialect::Reply;
+use crate::dialect::{Reply, UNKEPT};
 use crate::extract::{Unknown, basic_client, counted};
 use crate::record::Served;
 
@@ -70,11 +70,7 @@ pub(super) async fn token(State(app): State<App>, Unknown(served): Unknown, requ
     let (parts, body) = taken(&app, request).await?;
     typed(&parts.headers)?;
     let granted = granted(&app, &served, &parts.headers, &body).await?;
-    let kept_by_nobody = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::PRAGMA, HeaderValue::from_static("no-cache")),
-    ];
-    Ok((kept_by_nobody, Json(granted)))
+    Ok((UNKEPT, Json(granted)))
 }
 
 /// The parameters that are read.

@@ -90,6 +90,13 @@ fn words(error: &Error) -> (StatusCode, String) {
     match (error.kind(), error.refusal()) {
         (_, Refusal::Method) => (S::METHOD_NOT_ALLOWED, plain()),
         (_, Refusal::MissingPermission(permission)) => (S::FORBIDDEN, missing(*permission)),
+        // What to do instead, as users of this API know it.
+        (_, Refusal::Onboarded) => (
+            S::FORBIDDEN,
+            "this organization is onboarded: make an API token of VMware Cloud Services \
+             (/csp/gateway/am/api/loggedin/user/api-tokens) and exchange it for access tokens"
+                .to_owned(),
+        ),
         (_, Refusal::NoSuch(what)) => (S::NOT_FOUND, format!("{what} does not exist")),
         (ErrorKind::Unauthenticated, _) => (S::UNAUTHORIZED, plain()),
         (ErrorKind::Forbidden, _) => (S::FORBIDDEN, plain()),
