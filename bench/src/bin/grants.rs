@@ -102,6 +102,7 @@ async fn main() {
         life: app::LIFE,
         overlap: app::OVERLAP,
         owner_only: false,
+        allowed_orgs: Vec::new(),
         other: serde_json::Map::new(),
     };
     let id = Some("bench".to_owned());

@@ -167,14 +167,15 @@ pub async fn again(ctx: &Ctx, caller: &Caller) -> Result<Caller> {
 async fn decided(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Result<Good> {
     let ask = Ask::on(caller.surface, caller.address);
     let unknown = || Error::credential(Reason::Unknown);
-    let joined = verify::fresh(ctx, conn, &caller.digest).await?.ok_or_else(unknown)?;
     let access = caller.good.checked().cloned();
+    let account = access.as_deref().map(|checked| checked.account);
+    let behind = verify::fresh(ctx, conn, &caller.digest, account).await?.ok_or_else(unknown)?;
     if let Some(checked) = &access
         && !keys::believed(conn, checked.key, now).await?
     {
         return Err(Error::credential(Reason::Signature));
     }
-    verify::decide_over(joined, access, &ask, now).map_err(|(reason, _)| Error::credential(reason))
+    verify::decide_over(behind, access, &ask, now).map_err(|(reason, _)| Error::credential(reason))
 }
 
 /// The caller as he is in this transaction: a credential that died on the way changes nothing.

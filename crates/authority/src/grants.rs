@@ -11,10 +11,8 @@ use tokenhouse_model::jwt::{self, Claims, Typ};
 use tokenhouse_model::signing::Algorithm;
 use tokenhouse_model::{Error, Kinds, Millis, PermissionSet, Result, SecretText, Surface, Uuid, id};
 
-use tokenhouse_store::orgs;
-
 use crate::verify::{self, Good, Verdict};
-use crate::{Ctx, keys};
+use crate::{Ctx, apps, keys};
 
 /// What is asked for in exchange for a secret.
 #[derive(Clone, Copy, Debug)]
@@ -99,19 +97,22 @@ pub async fn client(ctx: &Ctx, ask: &ClientGrant<'_>) -> Result<Granted> {
     let question = Ask::on(ask.surface, ask.address);
     let mut refused = Reason::Unknown;
     for secret in ask.secrets {
-        let good = match verify::client(ctx, ask.id, secret, &question).await? {
+        let good = match verify::client(ctx, ask.id, secret, None, &question).await? {
             Verdict::Good(good) => good,
             Verdict::Refused(verdict) => {
                 refused = verdict.reason;
                 continue;
             }
         };
-        if let Some(org) = ask.org.filter(|org| *org != good.org().id) {
-            let known = orgs::by_id(&mut ctx.store.read().await?.conn(), org).await?;
-            known.ok_or_else(|| Error::not_found("organization"))?;
-            return Err(Error::forbidden("the app was not added to this organization"));
-        }
-        return grant(ctx, &good, good.life(), &ask.wanted).await;
+        let life = good.life();
+        let Some(org) = ask.org.filter(|org| *org != good.org().id) else {
+            return grant(ctx, &good, life, &ask.wanted).await;
+        };
+        let account = apps::account_in(ctx, &good, org).await?;
+        return match verify::client(ctx, ask.id, secret, Some(account), &question).await? {
+            Verdict::Good(guest) => grant(ctx, &guest, life, &ask.wanted).await,
+            Verdict::Refused(verdict) => Err(Error::credential(verdict.reason)),
+        };
     }
     Err(Error::credential(refused))
 }
@@ -134,6 +135,7 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
     };
     let wanted = Wanted {
         secret: good.secret_id(),
+        account: account.id,
         audience: ask.audience.unwrap_or(ctx.issuer()).to_owned(),
         algorithm: ask.algorithm,
         typ: ask.typ,
@@ -182,6 +184,7 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     secret: Uuid,
+    account: Uuid,
     audience: String,
     algorithm: Algorithm,
     typ: Typ,
@@ -219,21 +222,21 @@ impl Default for Minted {
 }
 
 impl Minted {
-    fn place(&self, secret: Uuid) -> Option<&Mutex<Option<Arc<Made>>>> {
-        let at = usize::try_from(self.hash.hash_one(secret) % PLACES as u64).unwrap_or(0);
+    fn place(&self, of: &Wanted) -> Option<&Mutex<Option<Arc<Made>>>> {
+        let at = usize::try_from(self.hash.hash_one((of.secret, of.account)) % PLACES as u64).unwrap_or(0);
         self.places.get(at)
     }
 
     /// One that is just what is wanted, ends no later than a new one would, and lives long enough yet.
     fn again(&self, wanted: &Wanted, ends_at: Millis, now: Millis) -> Option<Arc<Made>> {
-        let kept = self.place(wanted.secret)?.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let kept = self.place(wanted)?.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let (part, whole) = LEFT;
         let long = (kept.expires_at - now) * whole >= (ends_at - now) * part;
         (long && kept.expires_at <= ends_at && kept.wanted == *wanted).then_some(kept)
     }
 
     fn remember(&self, made: &Arc<Made>) {
-        if let Some(place) = self.place(made.wanted.secret) {
+        if let Some(place) = self.place(&made.wanted) {
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
         }
     }

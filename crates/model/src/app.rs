@@ -23,6 +23,9 @@ pub struct AppTerms {
     /// Whether only an owner of the org may replace its secrets.
     #[serde(default)]
     pub owner_only: bool,
+    /// The other orgs that may add it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_orgs: Vec<Uuid>,
     /// What its dialect keeps of it, and shows again.
     #[serde(default)]
     pub other: Map<String, Value>,
@@ -61,6 +64,8 @@ pub const OVERLAP: Millis = 172_800_000;
 pub const LONGEST_OVERLAP: Millis = 30 * crate::policy::DAY;
 /// The longest client id, in bytes.
 pub const LONGEST_ID: usize = 128;
+/// The most other orgs that may add an app.
+pub const MOST_ORGS: usize = 100;
 /// The most that a dialect keeps of an app, in bytes of JSON.
 const MOST_KEPT: usize = 8192;
 
@@ -77,6 +82,9 @@ impl AppTerms {
             return Err(Error::invalid("accessTokenTTL", format_args!("must be {least} to {most} seconds")));
         }
         check_overlap(self.overlap)?;
+        if self.allowed_orgs.len() > MOST_ORGS {
+            return Err(Error::invalid("allowedOrgs", format_args!("must be at most {MOST_ORGS}")));
+        }
         if serde_json::to_string(&self.other).map_or(usize::MAX, |text| text.len()) > MOST_KEPT {
             return Err(Error::malformed(format!("all other members must have at most {MOST_KEPT} bytes together")));
         }

@@ -134,6 +134,31 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// What somebody would have asked for who was given these roles and words; what no api token or app can have is left
+    /// out.
+    pub fn given<'a>(roles: impl IntoIterator<Item = &'a Role>, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut asked = Self::default();
+        for role in roles {
+            let name = role.name.clone();
+            match (role.kind, role::BUILTIN.iter().find(|builtin| builtin.id() == role.id).map(|one| one.namespace)) {
+                (RoleKind::Organization, Some(Namespace::Csp)) => asked.organization.roles.push(name),
+                (RoleKind::Service, Some(Namespace::Csp)) => {
+                    asked.services.entry(role::OPERATIONS.to_owned()).or_default().roles.push(name);
+                }
+                (RoleKind::Custom, _) => asked.custom.push(name),
+                _ => {}
+            }
+        }
+        for word in words {
+            if let Some((service, role)) = word.strip_prefix("external/").and_then(|word| word.split_once('/')) {
+                asked.services.entry(service.to_owned()).or_default().roles.push(role.to_owned());
+            }
+        }
+        asked
+    }
+}
+
 /// What was asked for, found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {

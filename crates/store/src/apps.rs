@@ -4,6 +4,7 @@ use tokenhouse_model::app::{App, AppTerms};
 use tokenhouse_model::{Millis, Result, Uuid};
 
 use crate::conn::Conn;
+use crate::lists::{among, keys};
 use crate::sql::{Bind as _, args, row, statements};
 
 row!(App: "app" { identity_id, org_id, account_id, token_id, terms, created_at, created_by, updated_at, updated_by });
@@ -17,6 +18,8 @@ macro_rules! app {
 statements! {
     INSERT = concat!("INSERT INTO app (", app!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     BY_ACCOUNT = concat!("SELECT ", app!(), " FROM app WHERE account_id = $1");
+    BY_IDENTITY = concat!("SELECT ", app!(), " FROM app WHERE identity_id = $1");
+    OF_IDENTITIES = concat!("SELECT ", app!(), " FROM app WHERE identity_id IN (", keys!(), ")");
     OF_ORG = concat!("SELECT ", app!(), " FROM app WHERE org_id = $1 AND account_id IN
         (SELECT id FROM account WHERE org_id = $1 AND kind = 'app' AND tombstone = $2)
         ORDER BY account_id LIMIT 10000");
@@ -37,6 +40,22 @@ pub async fn insert(conn: &mut Conn<'_>, app: &App) -> Result<()> {
 /// `unavailable`.
 pub async fn by_account(conn: &mut Conn<'_>, account: Uuid) -> Result<Option<App>> {
     conn.one(&BY_ACCOUNT, args![account]).await
+}
+
+/// The app of this identity.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn by_identity(conn: &mut Conn<'_>, identity: Uuid) -> Result<Option<App>> {
+    conn.one(&BY_IDENTITY, args![identity]).await
+}
+
+/// The apps of these identities, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn of_identities(conn: &mut Conn<'_>, identities: &[Uuid]) -> Result<Vec<App>> {
+    among(conn, &OF_IDENTITIES, identities, args![]).await
 }
 
 /// The apps that an org owns, in the order of their making.

@@ -31,6 +31,31 @@ both! {
         cli.run("app create bad").await.exit(2);
     }
 
+    async fn another_orgs_app_is_added_and_removed(house) {
+        keys::tend(&house.ctx).await.unwrap();
+        let cli = Cli::of(house);
+        let (second, admin) = house.neighbour("second").await;
+        let other = Cli::at(&house.url, &admin);
+        let made = cli.run(&format!("app create build --role org_member --id build-1 --allow-org {second}")).await.exit(0);
+        house.secret(made.out.trim());
+        assert_eq!(cli.json("app show build-1").await["allowed_orgs"][0], second.as_str());
+        other.run("app guest add nobody --role org_member").await.exit(3);
+        other.run("app guest add").await.exit(2);
+        assert_eq!(other.run("app guest add build-1 --role org_member").await.exit(0).cell("Owned by"), "first");
+        assert_eq!(other.json("app guest list").await["items"][0]["client_id"], "build-1");
+        let changed = other.json("app guest change build-1 --role org_admin").await;
+        assert_eq!(changed["scopes"]["organization"]["roles"], serde_json::json!(["org_admin"]));
+        // At home it is no guest.
+        assert_eq!(cli.json("app guest list").await["items"], serde_json::json!([]));
+        cli.run("app guest show build-1").await.exit(3);
+        let looked = other.run("app guest remove build-1 --dry-run").await.exit(0);
+        assert!(looked.err.contains("Nothing was changed"), "{looked:?}");
+        other.run("app guest show build-1").await.exit(0);
+        other.run("app guest remove build-1 --yes").await.exit(0);
+        other.run("app guest show build-1").await.exit(3);
+        assert_eq!(cli.json("app change build-1 --allow-org=").await["allowed_orgs"], serde_json::json!([]));
+    }
+
     async fn api_tokens_are_made_regenerated_and_revoked(house) {
         let cli = Cli::of(house);
         let made = cli.run("api-token create --name ci --role org_owner --lifetime 2h --notice-days 1").await.exit(0);

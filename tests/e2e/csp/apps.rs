@@ -12,7 +12,7 @@ fn apps(house: &House) -> String {
     format!("{AM}/orgs/{}/oauth-apps", house.org)
 }
 
-fn ask(more: Value) -> Value {
+pub fn ask(more: Value) -> Value {
     let mut ask = json!({
         "displayName": "build server",
         "description": "deploys at night",
@@ -25,12 +25,12 @@ fn ask(more: Value) -> Value {
 }
 
 /// A developer who holds what his apps are to hold.
-async fn developer(house: &House) -> String {
+pub async fn developer(house: &House) -> String {
     person(house, "dev@example.test", &["developer", "org_member", "aoa:directDataIngestion"]).await.1
 }
 
 /// A new app: its client id and its secret.
-async fn made(house: &House, with: &str, more: Value) -> (String, String) {
+pub async fn made(house: &House, with: &str, more: Value) -> (String, String) {
     house.wait(1);
     let answer = house.post(with, &apps(house), ask(more)).await.expect(200);
     (answer.text("clientId"), answer.text("clientSecret"))

@@ -5,6 +5,7 @@ mod api_tokens;
 mod apps;
 mod exchange;
 mod forgeries;
+mod guests;
 mod onboarded;
 
 use serde_json::{Value, json};

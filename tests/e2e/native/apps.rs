@@ -72,6 +72,41 @@ both! {
         house.send(ask()).await.refused(409, "idempotency_gone");
     }
 
+    async fn another_orgs_app_is_added_changed_and_removed(house) {
+        let developer = developer(house).await;
+        let (second, admin) = house.neighbour("second").await;
+        let ask = json!({"name": "build", "scopes": scopes(), "allowed_orgs": [second]});
+        let made = house.post(&developer, "/v1/apps", ask).await.expect(201);
+        assert_eq!(made["allowed_orgs"], json!([second]));
+        let (client, secret) = (made.text("client_id"), made.text("secret"));
+        assert_eq!(house.get(&admin, "/v1/guest-apps").await.expect(200)["items"], json!([]));
+        let ask = json!({"client_id": client, "scopes": scopes()});
+        let added = house.post(&admin, "/v1/guest-apps", ask.clone()).await.expect(201);
+        assert_eq!((added.text("owned_by"), added.text("owner")), (house.org.clone(), "first".to_owned()));
+        assert_eq!(added["scopes"]["organization"]["roles"], json!(["org_member"]));
+        house.post(&admin, "/v1/guest-apps", ask).await.refused(409, "duplicate");
+        let grant = async || {
+            let form = [("grant_type", "client_credentials"), ("org_id", second.as_str())];
+            house.send(house.request("POST", "/oauth2/token").basic_auth(&client, Some(&secret)).form(&form)).await
+        };
+        let jwt = grant().await.expect(200).text("access_token");
+        let verified = house.post(&admin, "/v1/verify", json!({"token": jwt})).await.expect(200);
+        assert_eq!((verified["active"].as_bool(), verified.text("account_id")), (Some(true), added.text("account_id")));
+        let path = format!("/v1/guest-apps/{client}");
+        let change = json!({"scopes": {"organization": {"roles": ["org_admin", "org_member"]}}});
+        let changed = house.patch(&admin, &path, change).await.expect(200);
+        assert_eq!(changed["scopes"]["organization"]["roles"].as_array().unwrap().len(), 2);
+        assert_eq!(house.get(&admin, &path).await.expect(200)["scopes"], changed["scopes"]);
+        // It is no guest at home.
+        house.get(&developer, &path).await.refused(404, "not_found");
+        assert_eq!(house.get(&developer, "/v1/guest-apps").await.expect(200)["items"], json!([]));
+        house.delete(&admin, &path).await.expect(200);
+        house.get(&admin, &path).await.refused(404, "not_found");
+        assert_eq!(grant().await.status, 403);
+        let allowed = house.patch(&developer, &format!("/v1/apps/{client}"), json!({"allowed_orgs": []})).await.expect(200);
+        assert_eq!(allowed["allowed_orgs"], json!([]));
+    }
+
     async fn an_app_has_no_password(house) {
         let developer = developer(house).await;
         let made = house.post(&developer, "/v1/apps", json!({"name": "build", "scopes": scopes()})).await.expect(201);

@@ -18,7 +18,15 @@ pub async fn kept(conn: &mut Conn<'_>, identity_id: Uuid, token_id: Uuid) -> Res
     tokens::renew(conn, NOBODY, 1, 2).await?;
 
     let display_name = "ä".to_owned();
-    let terms = AppTerms { display_name, asked, life: 5, overlap: 6, owner_only: true, other: serde_json::Map::new() };
+    let terms = AppTerms {
+        display_name,
+        asked,
+        life: 5,
+        overlap: 6,
+        owner_only: true,
+        allowed_orgs: vec![NOBODY],
+        other: serde_json::Map::new(),
+    };
     let mut app = App {
         identity_id,
         org_id: ORG,
@@ -34,6 +42,8 @@ pub async fn kept(conn: &mut Conn<'_>, identity_id: Uuid, token_id: Uuid) -> Res
     assert_eq!(apps::by_account(conn, ACCOUNT).await?.as_ref(), Some(&app));
     (app.terms.life, app.updated_at, app.updated_by) = (7, 25, Uuid::from_u128(26));
     apps::update(conn, identity_id, &app.terms, 25, app.updated_by).await?;
+    assert_eq!(apps::by_identity(conn, identity_id).await?.as_ref(), Some(&app));
+    assert_eq!(apps::of_identities(conn, &[NOBODY, identity_id]).await?, [app.clone()]);
     assert_eq!(apps::by_account(conn, ACCOUNT).await?, Some(app));
     // Its account is a person's here.
     assert_eq!(apps::of_org(conn, ORG).await?, []);

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
-use tokenhouse_model::account::AccountState;
+use tokenhouse_model::account::{AccountKind, AccountState};
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, Result, Uuid, name, permission};
-use tokenhouse_store::{Tx, accounts, groups, holders, once, roles, saved, tokens};
+use tokenhouse_store::{Tx, accounts, apps, groups, holders, once, roles, saved, tokens};
 
 use super::not_oneself;
 use crate::caller::{Caller, change};
@@ -52,6 +52,12 @@ pub async fn delete_many(ctx: &Arc<Ctx>, caller: &Caller, ids: Vec<Uuid>) -> Res
 /// Deletes an account within a transaction; tells how many tokens were revoked with it.
 pub(crate) async fn erase(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) -> Result<i64> {
     let now = tx.now();
+    if account.kind == AccountKind::App
+        && let Some(app) = apps::by_account(tx.conn(), account.id).await?
+    {
+        // An app that is not in its own org any more is nowhere.
+        crate::apps::leave(tx, actor, &app, &[]).await?;
+    }
     tokens::end_secrets_of_owner(tx.conn(), account.id, now).await?;
     once::purge_owner(tx.conn(), account.id).await?;
     let revoked = tokens::revoke_of_owner(tx.conn(), account.id, now).await?;

@@ -118,6 +118,10 @@ pub async fn just_changed(ctx: &Ctx, id: Uuid) -> Result<TokenView> {
 }
 
 async fn visible(conn: &mut Conn<'_>, caller: &Caller, id: Uuid) -> Result<Token> {
+    if id == caller.token().id {
+        // Also that of an app in another org than the one that owns it.
+        return tokens::by_id(conn, id).await?.ok_or_else(|| Error::not_found("token"));
+    }
     let token = of_org(conn, caller.org().id, id).await?;
     if token.owner_id != caller.account_id() && !Act::SeeTokens.allowed(&caller.effective) {
         return Err(Error::not_found("token"));

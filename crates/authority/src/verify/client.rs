@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use tokenhouse_model::decide::{Ask, Reason, Way};
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Result, SecretText, name};
+use tokenhouse_model::{Result, SecretText, Uuid, name};
 use tokenhouse_store::{accounts, apps, tokens};
 
-use super::{Verdict, decided};
+use super::{Claim, Verdict, decided};
 use crate::{Ctx, passwords};
 
 /// How many secrets that their makers chose are remembered with their slow digests.
@@ -51,17 +51,25 @@ impl Chosen {
     }
 }
 
-/// Verifies a client by its id and secret. An unknown client is refused like a wrong secret.
+/// Verifies a client by its id and secret, as which of its accounts it wants to act: that in the org that owns it unless
+/// told. An unknown client is refused like a wrong secret.
 ///
 /// # Errors
 /// `unavailable`.
-pub(crate) async fn client(ctx: &Ctx, id: &str, secret: &SecretText, ask: &Ask<'_>) -> Result<Verdict> {
+pub(crate) async fn client(
+    ctx: &Ctx,
+    id: &str,
+    secret: &SecretText,
+    account: Option<Uuid>,
+    ask: &Ask<'_>,
+) -> Result<Verdict> {
     let ask = Ask { way: Way::Client, ..*ask };
     let Some(folded) = name::findable(id, tokenhouse_model::app::LONGEST_ID) else {
         return Ok(Verdict::refused(Reason::Unknown));
     };
     // One that we made is stored by its plain digest; that it belongs to this client is seen by whose it is.
-    let verdict = decided(ctx, secret.digest(), None, None, &ask, Some(&folded)).await?;
+    let claim = |digest| Claim { digest, foreign: None, access: None, client: Some(&folded), account };
+    let verdict = decided(ctx, claim(secret.digest()), &ask).await?;
     let place = ctx.chosen.place(&folded, secret);
     let digest = match (&verdict, ctx.chosen.get(&place)) {
         (Verdict::Refused(refused), Some(digest)) if refused.reason == Reason::Unknown => digest,
@@ -72,7 +80,7 @@ pub(crate) async fn client(ctx: &Ctx, id: &str, secret: &SecretText, ask: &Ask<'
         }
         _ => return Ok(verdict),
     };
-    decided(ctx, digest, None, None, &ask, Some(&folded)).await
+    decided(ctx, claim(digest), &ask).await
 }
 
 /// The digest under which a secret of this client is stored that its maker chose, if this is it.

@@ -9,10 +9,11 @@ use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::grafana::Parts;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Error, Millis, NEVER, PermissionSet, Result, Token, Uuid};
+use tokenhouse_model::{Account, Error, Millis, NEVER, PermissionSet, Result, Token, Uuid};
 use tokenhouse_store::{Conn, accounts, apps, ledger, moved, orgs, roles, tokens};
 use tokio::sync::{AcquireError, Semaphore, watch};
 
+use super::Behind;
 use super::memory::{Domain, Holder, Known, Missing, Recalled};
 use super::slow::Slow;
 use crate::{Ctx, once};
@@ -112,7 +113,11 @@ pub(crate) async fn fill(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> 
         }
         ctx.fills.repeated.fetch_add(1, Ordering::Relaxed);
     }
-    Err(Error::unavailable("what was asked about changes all the time; try again"))
+    Err(changing())
+}
+
+fn changing() -> Error {
+    Error::unavailable("what was asked about changes all the time; try again")
 }
 
 /// Joins the reading of a digest that is under way, or begins one.
@@ -169,11 +174,16 @@ async fn read(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<Reca
 
 /// Looks a digest up; and whether the house has secrets of Grafana's at all, where it may be one of them.
 async fn look_up(ctx: &Ctx, digest: &Digest, era: u64, grafana: bool) -> Result<(Recalled, bool)> {
-    let _turn = ctx.fills.turn(ctx.fills.turns.acquire()).await?;
+    in_snapshot(ctx, async |conn: &mut Conn<'_>| look_up_in(ctx, conn, digest, era, grafana).await).await
+}
+
+/// Reads in one snapshot, when it is this reading's turn.
+async fn in_snapshot<T>(ctx: &Ctx, read: impl AsyncFnOnce(&mut Conn<'_>) -> Result<T>) -> Result<T> {
+    let _turn = ctx.fills.one().await?;
     ctx.fills.readings.fetch_add(1, Ordering::Relaxed);
     let reading = async {
         let mut snapshot = ctx.store.snapshot().await?;
-        let read = look_up_in(ctx, &mut snapshot.conn(), digest, era, grafana).await;
+        let read = read(&mut snapshot.conn()).await;
         snapshot.end(read).await
     };
     let read = tokio::time::timeout(READING, reading).await;
@@ -195,7 +205,8 @@ async fn look_up_in(
     Ok((Recalled::Unknown(Missing { tag, grafana }), slower))
 }
 
-/// Reads secret, token, holder and org as they are in this transaction.
+/// Reads secret, token, holder and org as they are in this transaction; and the account that is named, where it is not the
+/// token's owner.
 ///
 /// # Errors
 /// `unavailable`.
@@ -203,8 +214,53 @@ pub(crate) async fn fresh(
     ctx: &Ctx,
     conn: &mut Conn<'_>,
     digest: &Digest,
-) -> Result<Option<(Arc<Known>, Arc<Holder>)>> {
-    join(ctx, conn, digest, Tag { era: 0, revision: 0 }, false).await
+    account: Option<Uuid>,
+) -> Result<Option<Behind>> {
+    let tag = Tag { era: 0, revision: 0 };
+    let Some((known, holder)) = join(ctx, conn, digest, tag, false).await? else { return Ok(None) };
+    let guest = match account.filter(|id| *id != known.token.owner_id) {
+        None => None,
+        Some(id) => match stay(ctx, conn, id, tag, false).await? {
+            None => return Ok(None),
+            guest => guest,
+        },
+    };
+    Ok(Some(Behind { known, holder, guest }))
+}
+
+/// Who an app is in an org that it was added to: read, remembered if that is still true, and answered only then; `None` if
+/// there is no such account.
+pub(super) async fn guest(ctx: &Ctx, id: Uuid) -> Result<Option<Arc<Holder>>> {
+    for _ in 0..ATTEMPTS {
+        let era = ctx.truth.board.era();
+        let read = in_snapshot(ctx, async |conn: &mut Conn<'_>| {
+            let tag = Tag { era, revision: ledger::head(conn).await?.revision };
+            stay(ctx, conn, id, tag, true).await
+        });
+        let Some(holder) = read.await? else { return Ok(None) };
+        if holder.holds(&ctx.truth.board, ctx.clock.now()) {
+            ctx.truth.memory.remember_holder(&holder);
+            return Ok(Some(holder));
+        }
+        ctx.fills.repeated.fetch_add(1, Ordering::Relaxed);
+    }
+    Err(changing())
+}
+
+/// Reads an account with what it holds and its org.
+async fn stay(ctx: &Ctx, conn: &mut Conn<'_>, id: Uuid, tag: Tag, recall: bool) -> Result<Option<Arc<Holder>>> {
+    let Some(account) = accounts::by_id(conn, id).await? else { return Ok(None) };
+    let Some(domain) = domain(ctx, conn, account.org_id, tag, recall).await? else { return Ok(None) };
+    hold(conn, id, Some(account), domain, ctx.clock.now(), tag).await.map(|holder| Some(Arc::new(holder)))
+}
+
+/// An org and its rules: what is remembered is as true as what is read now, as the same rule was asked of it.
+async fn domain(ctx: &Ctx, conn: &mut Conn<'_>, org: Uuid, tag: Tag, recall: bool) -> Result<Option<Arc<Domain>>> {
+    if recall && let Some(domain) = ctx.truth.memory.domain(org, &ctx.truth.board) {
+        return Ok(Some(domain));
+    }
+    let Some(row) = orgs::by_id(conn, org).await? else { return Ok(None) };
+    Ok(Some(Arc::new(Domain { org: row, policy: orgs::policy(conn, org).await?, tag })))
 }
 
 async fn join(
@@ -222,19 +278,13 @@ async fn join(
     let young = AtomicBool::new(secret.created_at + once::KEPT > now);
     let known = Known { tally: ctx.uses.tally(token.id), secret: secret.proof(), token, young, tag };
     let (id, org) = (known.holder_id(), known.token.org_id);
-    // What is remembered of the account and the org is as true as what is read now: the same rule was asked of it.
+    // As true as what is read now: the same rule was asked of it.
     if recall && let Some(holder) = ctx.truth.memory.holder(id, &ctx.truth.board, now) {
         return Ok(Some((Arc::new(known), holder)));
     }
-    let remembered = recall.then(|| ctx.truth.memory.domain(org, &ctx.truth.board)).flatten();
-    let domain = match remembered {
-        Some(domain) => domain,
-        None => {
-            let Some(row) = orgs::by_id(conn, org).await? else { return Ok(None) };
-            Arc::new(Domain { org: row, policy: orgs::policy(conn, org).await?, tag })
-        }
-    };
-    let holder = hold(conn, &known, id, domain, now, tag).await?;
+    let Some(domain) = domain(ctx, conn, org, tag, recall).await? else { return Ok(None) };
+    let account = if known.token.owner_id.is_nil() { None } else { accounts::by_id(conn, id).await? };
+    let holder = hold(conn, id, account, domain, now, tag).await?;
     Ok(Some((Arc::new(known), Arc::new(holder))))
 }
 
@@ -250,13 +300,12 @@ fn lean(mut token: Token) -> Token {
 
 async fn hold(
     conn: &mut Conn<'_>,
-    known: &Known,
     id: Uuid,
+    account: Option<Account>,
     domain: Arc<Domain>,
     now: Millis,
     tag: Tag,
 ) -> Result<Holder> {
-    let account = if known.token.owner_id.is_nil() { None } else { accounts::by_id(conn, id).await? };
     let (mut held, mut good_until) = (PermissionSet::none(), NEVER);
     for source in roles::sources(conn, id, now).await? {
         held.extend(&source.permissions);

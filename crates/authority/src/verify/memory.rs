@@ -61,6 +61,17 @@ pub(crate) struct Domain {
 }
 
 impl Known {
+    /// The same as it is for an account of the owner's in another org, which follows that org's rules.
+    pub(crate) fn of_guest(&self, guest: &Account) -> Self {
+        Self {
+            secret: self.secret,
+            token: Token { owner_id: guest.id, org_id: guest.org_id, ..self.token.clone() },
+            young: AtomicBool::new(false),
+            tally: self.tally.clone(),
+            tag: self.tag,
+        }
+    }
+
     pub(crate) fn holder_id(&self) -> Uuid {
         if self.token.owner_id.is_nil() { self.token.id } else { self.token.owner_id }
     }
@@ -68,6 +79,13 @@ impl Known {
     /// When the token was last used, as far as this node knows: uses that are not flushed yet count as well.
     pub(crate) fn last_used_at(&self) -> Millis {
         self.token.last_used_at.max(self.tally.latest())
+    }
+
+    /// Whether the token rested too long under these rules, as far as this node knows.
+    pub(crate) fn seems_idle(&self, policy: &Policy, now: Millis) -> bool {
+        // The second look takes a lock, which the common token never needs.
+        let token = &self.token;
+        now >= token.idles_at(policy, token.last_used_at) && now >= token.idles_at(policy, self.last_used_at())
     }
 
     fn holds(&self, board: &Board) -> bool {
@@ -82,7 +100,7 @@ impl Holder {
         app.is_some_and(|account| account.identifier_fold == client)
     }
 
-    fn holds(&self, board: &Board, now: Millis) -> bool {
+    pub(crate) fn holds(&self, board: &Board, now: Millis) -> bool {
         // Both what it holds and its org's part were touched if the org was; its org's part may have been read earlier.
         let org = Key::Org(self.domain.org.id);
         now < self.good_until
@@ -123,14 +141,6 @@ impl Missing {
 }
 
 impl Recalled {
-    /// Whether the token rested too long as far as this node knows.
-    pub(crate) fn seems_idle(&self, now: Millis) -> bool {
-        let Self::Known(known, holder) = self else { return false };
-        let (token, policy) = (&known.token, &holder.domain.policy);
-        // The second look takes a lock, which the common token never needs.
-        now >= token.idles_at(policy, token.last_used_at) && now >= token.idles_at(policy, known.last_used_at())
-    }
-
     /// Whether it is still true.
     pub(crate) fn holds(&self, digest: &Digest, board: &Board, now: Millis) -> bool {
         match self {
@@ -276,17 +286,22 @@ impl Memory {
         self.domains.get(&id).filter(|domain| domain.holds(board))
     }
 
+    /// Remembers who stands behind a token, and the org.
+    pub(crate) fn remember_holder(&self, holder: &Arc<Holder>) {
+        let org = holder.domain.org.id;
+        if self.domains.peek(&org).is_none_or(|domain| domain.tag < holder.domain.tag) {
+            self.domains.insert(org, holder.domain.clone());
+        }
+        if self.holders.peek(&holder.id).is_none_or(|there| !Arc::ptr_eq(&there, holder)) {
+            self.holders.insert(holder.id, holder.clone());
+        }
+    }
+
     /// Remembers what was read. What is not true any more by then does no harm: it is asked at every look.
     pub(crate) fn remember(&self, digest: &Digest, recalled: &Recalled) {
         match recalled {
             Recalled::Known(known, holder) => {
-                let org = holder.domain.org.id;
-                if self.domains.peek(&org).is_none_or(|domain| domain.tag < holder.domain.tag) {
-                    self.domains.insert(org, holder.domain.clone());
-                }
-                if self.holders.peek(&holder.id).is_none_or(|there| !Arc::ptr_eq(&there, holder)) {
-                    self.holders.insert(holder.id, holder.clone());
-                }
+                self.remember_holder(holder);
                 self.known.insert(*digest, Joined { known: known.clone(), holder: holder.clone() });
             }
             Recalled::Unknown(missing) => {

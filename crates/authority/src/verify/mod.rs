@@ -6,6 +6,7 @@
 mod board;
 mod client;
 mod fill;
+mod good;
 mod memory;
 mod signed;
 mod slow;
@@ -14,18 +15,15 @@ mod touch;
 mod truth;
 pub(crate) mod uses;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokenhouse_model::access::Act;
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::decide::{Ask, Facts, Reason, Way, decide};
+use tokenhouse_model::decide::{Ask, Reason, Way};
 use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{
-    Account, Error, Kinds, Millis, Org, PermissionSet, Policy, Result, Scopes, Surface, Token, Uuid,
-};
+use tokenhouse_model::{Error, Kinds, Millis, Result, Surface, Uuid};
 use tokenhouse_store::ledger;
 
 use crate::Ctx;
@@ -33,99 +31,13 @@ use crate::caller::Caller;
 pub(crate) use board::Key;
 pub(crate) use client::{Chosen, client};
 pub(crate) use fill::{Fills, fresh};
+pub use good::{AccessToken, Good};
+pub(crate) use good::{Behind, decide_over};
 pub use memory::Filled;
-use memory::{Holder, Known, Recalled};
+use memory::Recalled;
 pub(crate) use signed::Checked;
 pub use truth::Pulse;
 pub(crate) use truth::Truth;
-
-/// A good credential.
-#[derive(Clone, Debug)]
-pub struct Good {
-    known: Arc<Known>,
-    holder: Arc<Holder>,
-    /// The access token that was presented; `None` where it was the secret itself.
-    access: Option<Arc<Checked>>,
-    /// What it may do.
-    pub effective: PermissionSet,
-    /// When it ends by itself, as far as is known now.
-    pub ends_at: Millis,
-    /// How old the answer may be, in milliseconds, where it was given without the database, as [`crate::Settings`]
-    /// allows; such an answer stands outside the guarantee.
-    pub stale: Option<Millis>,
-}
-
-impl Good {
-    /// The digest under which the secret that was presented is stored.
-    pub(crate) fn stored(&self) -> Digest {
-        self.known.secret.digest
-    }
-
-    /// The access token that was presented, as it was checked; `None` where it was the secret itself.
-    pub(crate) fn checked(&self) -> Option<&Arc<Checked>> {
-        self.access.as_ref()
-    }
-
-    /// What tells an access token from the token that it came from; `None` where the secret itself was presented.
-    pub fn access(&self) -> Option<AccessToken<'_>> {
-        self.access.as_deref().map(|checked| AccessToken {
-            id: checked.id,
-            audience: &checked.audience,
-            issued_at: checked.derived.issued_at,
-        })
-    }
-
-    /// The secret that was presented, or that the presented access token came from.
-    pub fn secret_id(&self) -> Uuid {
-        self.known.secret.id
-    }
-
-    /// Its token, without the texts that are only searched and shown.
-    pub fn token(&self) -> &Token {
-        &self.known.token
-    }
-
-    /// Its token, as narrow as the access token that was presented, if it was one: what makes others must be no less.
-    pub(crate) fn as_presented(&self) -> Cow<'_, Token> {
-        match &self.access {
-            None => Cow::Borrowed(self.token()),
-            Some(checked) => {
-                Cow::Owned(Token { scopes: Scopes::Only(checked.derived.permissions.clone()), ..self.token().clone() })
-            }
-        }
-    }
-
-    /// The token's owner; `None` for an org token.
-    pub fn account(&self) -> Option<&Account> {
-        self.holder.account.as_ref()
-    }
-
-    /// How long the access tokens of the app live whose secret it is, in milliseconds; 0 of anybody else.
-    pub(crate) fn life(&self) -> Millis {
-        self.holder.life
-    }
-
-    /// The org in which it acts.
-    pub fn org(&self) -> &Org {
-        &self.holder.domain.org
-    }
-
-    /// The org's rules.
-    pub fn policy(&self) -> &Policy {
-        &self.holder.domain.policy
-    }
-}
-
-/// An access token, beside what it shares with its token.
-#[derive(Clone, Copy, Debug)]
-pub struct AccessToken<'a> {
-    /// Its own id.
-    pub id: Uuid,
-    /// Where it is to be good.
-    pub audience: &'a str,
-    /// When it was signed, in epoch milliseconds.
-    pub issued_at: Millis,
-}
 
 /// A refused credential.
 #[derive(Clone, Copy, Debug)]
@@ -161,33 +73,6 @@ impl Verdict {
     }
 }
 
-/// Decides over what was read or remembered.
-pub(crate) fn decide_over(
-    (known, holder): (Arc<Known>, Arc<Holder>),
-    access: Option<Arc<Checked>>,
-    ask: &Ask<'_>,
-    now: Millis,
-) -> Result<Good, (Reason, Arc<Known>)> {
-    let facts = Facts {
-        token: &known.token,
-        secret: &known.secret,
-        last_used_at: known.last_used_at(),
-        account: holder.account.as_ref(),
-        held: &holder.held,
-        org: &holder.domain.org,
-        policy: &holder.domain.policy,
-        derived: access.as_deref().map(|checked| &checked.derived),
-    };
-    match decide(&facts, ask, now) {
-        Ok(effective) => {
-            let ends_at = known.token.ends_at(&holder.domain.policy).min(known.secret.good_until);
-            let ends_at = access.as_deref().map_or(ends_at, |checked| ends_at.min(checked.derived.expires_at));
-            Ok(Good { known, holder, access, effective, ends_at, stale: None })
-        }
-        Err(reason) => Err((reason, known)),
-    }
-}
-
 /// Makes sure that this node may answer a request at which the boot-time clock was `read`; tells how old the answer may
 /// be, in milliseconds, where it may not but is allowed to.
 pub(crate) async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
@@ -210,35 +95,69 @@ pub(crate) async fn sure(ctx: &Ctx, read: Boot) -> Result<Option<Millis>> {
 /// How often a request is let in again whose node dropped its memory meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What is true of a digest, as of when; and how old that may be, in milliseconds, where the database could not be asked.
-/// `foreign` as [`fill::fill`] has it.
-async fn recall(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<(Recalled, Millis, Option<Millis>)> {
+/// What stands behind a claim, as of when; and how old that may be, in milliseconds, where the database could not be asked.
+async fn recall(ctx: &Ctx, claim: &Claim<'_>) -> Result<(Option<Behind>, Millis, Option<Millis>)> {
+    let (digest, foreign) = (&claim.digest, claim.foreign);
     let board = &ctx.truth.board;
     for _ in 0..ATTEMPTS {
         let (era, read) = (board.era(), ctx.clock.boot());
         let mut now = ctx.clock.at(read);
         // What seldom happens stands in a box, so that what happens always is small.
         let stale = if board.fresh(read) { None } else { Box::pin(sure(ctx, read)).await? };
-        let mut recalled = match ctx.truth.memory.recall(digest, board, now) {
+        let recalled = match ctx.truth.memory.recall(digest, board, now) {
             Some(recalled) => recalled,
-            None if stale.is_some() => return Err(Error::unavailable("the database does not answer; try again")),
+            None if stale.is_some() => return Err(silent()),
             None => {
                 let filled = Box::pin(fill::fill(ctx, digest, foreign)).await?;
                 now = ctx.clock.now();
                 filled
             }
         };
-        if stale.is_none() && recalled.seems_idle(now) {
+        let mut behind = stands(ctx, recalled, claim.account, stale.is_some()).await?;
+        if stale.is_none() && behind.as_ref().is_some_and(|behind| behind.seems_idle(now)) {
             // Another node may have used it since: its row is asked before it is refused for resting too long.
             ctx.truth.memory.forget(digest);
-            recalled = Box::pin(fill::fill(ctx, digest, foreign)).await?;
+            let filled = Box::pin(fill::fill(ctx, digest, foreign)).await?;
+            behind = stands(ctx, filled, claim.account, false).await?;
         }
         // Whoever was let in before history was lost must be let in again.
         if board.era() == era {
-            return Ok((recalled, now, stale));
+            return Ok((behind, now, stale));
         }
     }
     Err(Error::unavailable("this node is not sure of the present state; try again"))
+}
+
+/// Who stands behind what was recalled, where it acts as this account: its token's owner unless told.
+async fn stands(ctx: &Ctx, recalled: Recalled, account: Option<Uuid>, stale: bool) -> Result<Option<Behind>> {
+    let Recalled::Known(known, holder) = recalled else { return Ok(None) };
+    let Some(id) = account.filter(|id| *id != known.token.owner_id) else {
+        return Ok(Some(Behind { known, holder, guest: None }));
+    };
+    let guest = match ctx.truth.memory.holder(id, &ctx.truth.board, ctx.clock.now()) {
+        None if stale => return Err(silent()),
+        None => Box::pin(fill::guest(ctx, id)).await?,
+        remembered => remembered,
+    };
+    Ok(guest.map(|guest| Behind { known, holder, guest: Some(guest) }))
+}
+
+fn silent() -> Error {
+    Error::unavailable("the database does not answer; try again")
+}
+
+/// What a credential claims.
+struct Claim<'a> {
+    /// To be, or to come from, the secret of this digest.
+    digest: Digest,
+    /// The bytes of one that is of no form of ours, as [`fill::fill`] has it.
+    foreign: Option<&'a [u8]>,
+    /// The access token that it is.
+    access: Option<Arc<Checked>>,
+    /// The folded id of the client whose secret it must be.
+    client: Option<&'a str>,
+    /// The account as which it acts; its token's owner unless told.
+    account: Option<Uuid>,
 }
 
 /// Verifies a credential. A refusal is an answer, not an error.
@@ -256,27 +175,18 @@ pub async fn verify(ctx: &Ctx, presented: &Presented, ask: &Ask<'_>) -> Result<V
         Ok(_) => (None, None),
     };
     let digest = access.as_deref().map_or_else(|| Digest::of(presented.bytes()), |checked| checked.stored);
-    decided(ctx, digest, foreign, access, ask, None).await
+    let account = access.as_deref().map(|checked| checked.account);
+    decided(ctx, Claim { digest, foreign, access, client: None, account }, ask).await
 }
 
-/// Decides over the secret of this digest, which must be that of a `client` where one is named.
-async fn decided(
-    ctx: &Ctx,
-    digest: Digest,
-    foreign: Option<&[u8]>,
-    access: Option<Arc<Checked>>,
-    ask: &Ask<'_>,
-    client: Option<&str>,
-) -> Result<Verdict> {
-    let (recalled, now, stale) = recall(ctx, &digest, foreign).await?;
-    let known = match recalled {
-        Recalled::Known(known, holder) if client.is_none_or(|client| holder.is_client(client)) => Some((known, holder)),
-        _ => None,
-    };
-    let Some((known, holder)) = known else {
+/// Decides over what is claimed.
+async fn decided(ctx: &Ctx, claim: Claim<'_>, ask: &Ask<'_>) -> Result<Verdict> {
+    let (behind, now, stale) = recall(ctx, &claim).await?;
+    let own = |behind: &Behind| claim.client.is_none_or(|client| behind.holder.is_client(client));
+    let Some(behind) = behind.filter(own) else {
         return Ok(Verdict::Refused(Refused { reason: Reason::Unknown, stale, org: None }));
     };
-    Ok(match decide_over((known, holder), access, ask, now) {
+    Ok(match decide_over(behind, claim.access, ask, now) {
         Ok(good) => {
             ctx.uses.good(&good.known.tally, now, ask.address);
             // Once, however often it is used; the first look is the common one.

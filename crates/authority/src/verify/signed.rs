@@ -19,6 +19,8 @@ pub(crate) struct Checked {
     pub(crate) id: Uuid,
     /// For whom it is to be good.
     pub(crate) audience: String,
+    /// The account for which it acts: its token's owner, or that of an app in an org that it was added to.
+    pub(crate) account: Uuid,
     /// What it narrows its token to.
     pub(crate) derived: Derived,
     /// Under which digest the secret is stored that it came from: that never changes, as long as there is that secret.
@@ -57,8 +59,8 @@ pub(super) async fn check(ctx: &Ctx, bytes: &[u8]) -> Result<Result<Arc<Checked>
     };
     // A database that lost history may not know it.
     let Some(secret) = secret else { return Ok(Err(Reason::Unknown)) };
-    let checked = Checked { key: jwt.key, id: claims.jti, audience: claims.aud, derived, stored: secret.digest };
-    let checked = Arc::new(checked);
+    let (account, id, audience) = (claims.account_id, claims.jti, claims.aud);
+    let checked = Arc::new(Checked { key: jwt.key, id, account, audience, derived, stored: secret.digest });
     ctx.truth.memory.remember_checked(&digest, &checked);
     Ok(Ok(checked))
 }

@@ -12,7 +12,7 @@ use tokenhouse_model::{Done, Error, Result, SecretText, Uuid};
 
 use super::Csp;
 use super::api_tokens::done;
-use super::shapes::{AllowedScopes, Paged, Paging, RoleName};
+use super::shapes::{AllowedScopes, Paged, Paging};
 use crate::House;
 use crate::dialect::{Reply, shown};
 use crate::extract::{As, Body, Path, Query};
@@ -33,6 +33,7 @@ pub(super) struct AppRequest {
     secret_rotation_expiration_in_seconds: Option<i64>,
     owner_only_secret_rotation: Option<bool>,
     public_client: Option<bool>,
+    allowed_orgs: Option<Vec<String>>,
     /// What is kept and shown, and means nothing here.
     #[serde(flatten)]
     other: Map<String, Value>,
@@ -72,6 +73,12 @@ impl AppRequest {
         }
     }
 
+    /// The organizations that may add it, by their ids.
+    fn orgs(&self) -> Result<Option<Vec<Uuid>>> {
+        let ids = self.allowed_orgs.as_ref().map(|ids| ids.iter().map(|id| org_id(id)).collect());
+        ids.transpose()
+    }
+
     fn kept(&mut self) -> Map<String, Value> {
         let mut other = std::mem::take(&mut self.other);
         other.retain(|name, value| KEPT.contains(&name.as_str()) && !value.is_null());
@@ -79,12 +86,16 @@ impl AppRequest {
     }
 }
 
-fn missing(name: &'static str) -> Error {
+pub(super) fn missing(name: &'static str) -> Error {
     Error::invalid(name, "is missing")
 }
 
 const fn millis(seconds: i64) -> i64 {
     seconds.saturating_mul(1000)
+}
+
+fn org_id(text: &str) -> Result<Uuid> {
+    Uuid::try_parse(text).map_err(|_| Error::invalid("allowedOrgs", "must be ids of organizations"))
 }
 
 /// Refuses another organization than the caller's.
@@ -119,7 +130,7 @@ pub(super) async fn create(
     within(&caller, &org)?;
     ask.check()?;
     ask.grant_types.as_ref().ok_or_else(|| missing("grantTypes"))?;
-    let other = ask.kept();
+    let (other, allowed_orgs) = (ask.kept(), ask.orgs()?.unwrap_or_default());
     let new = NewApp {
         description: ask.description.ok_or_else(|| missing("description"))?,
         terms: AppTerms {
@@ -128,6 +139,7 @@ pub(super) async fn create(
             life: ask.access_token_ttl.map_or(rules::LIFE, millis),
             overlap: ask.secret_rotation_expiration_in_seconds.map_or(rules::OVERLAP, millis),
             owner_only: ask.owner_only_secret_rotation.unwrap_or(false),
+            allowed_orgs,
             other,
         },
         id: ask.id.filter(|text| !text.is_empty()),
@@ -141,6 +153,9 @@ pub(super) async fn create(
 fn app(view: &AppView) -> Value {
     let AppView { app, account, secrets } = view;
     let terms = &app.terms;
+    // What another organization is called is its own to tell.
+    let orgs = std::iter::once(&app.org_id).chain(&terms.allowed_orgs);
+    let orgs: Vec<Value> = orgs.map(|id| json!({"id": id, "name": id, "displayName": id})).collect();
     let mut shown = json!({
         "id": account.identifier,
         "displayName": terms.display_name,
@@ -153,7 +168,7 @@ fn app(view: &AppView) -> Value {
         "publicClient": false,
         "ownerOnlySecretRotation": terms.owner_only,
         "secretRotationExpirationInSeconds": terms.overlap / 1000,
-        "allowedOrgs": [{"id": app.org_id, "name": app.org_id, "displayName": app.org_id}],
+        "allowedOrgs": orgs,
         "organizationId": app.org_id,
         "serviceDefinitionId": null,
         "immutable": false,
@@ -207,6 +222,7 @@ pub(super) async fn update(
         );
     }
     let change = AppChange {
+        allowed_orgs: ask.orgs()?,
         other: ask.kept(),
         display_name: ask.display_name,
         description: ask.description,
@@ -283,45 +299,4 @@ pub(super) async fn finish(
     within(&caller, &org)?;
     let ended = apps::finish(&ctx, &caller, id.clone()).await?;
     Ok(done(&ended, json!({ "clientId": id, "removed": ended.value.touched })))
-}
-
-/// An app that is in an organization.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Client {
-    id: String,
-    display_name: String,
-    description: String,
-    organization_roles: Vec<RoleName>,
-    service_roles: Vec<Value>,
-    custom_roles: Vec<RoleName>,
-    source_org: Value,
-}
-
-/// Lists the apps that are in the organization.
-pub(super) async fn clients(
-    State(ctx): House,
-    As(caller, _): Csp,
-    Path(org): Path<String>,
-    Query(paging): Query<Paging>,
-) -> Reply<Json<Paged<Client>>> {
-    within(&caller, &org)?;
-    let all = apps::list(&ctx, &caller).await?;
-    let source = json!({"orgId": caller.org().id, "displayName": caller.org().name});
-    let path = format!("/csp/gateway/am/api/orgs/{org}/clients");
-    Ok(Json(paging.cut(all, &path)?.map(|view| {
-        let asked = &view.app.terms.asked;
-        let services = asked.services.iter();
-        Client {
-            organization_roles: RoleName::all(&asked.organization.roles),
-            service_roles: services
-                .map(|(id, roles)| json!({"serviceDefinitionId": id, "roles": RoleName::all(&roles.roles)}))
-                .collect(),
-            custom_roles: RoleName::all(&asked.custom),
-            id: view.account.identifier,
-            display_name: view.app.terms.display_name,
-            description: view.account.description,
-            source_org: source.clone(),
-        }
-    })))
 }

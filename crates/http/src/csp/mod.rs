@@ -3,6 +3,7 @@
 mod api_tokens;
 mod apps;
 mod asked;
+mod clients;
 mod exchange;
 mod keys;
 mod metadata;
@@ -58,6 +59,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/orgs/{org}/oauth-apps", get(apps::list).post(apps::create).delete(apps::delete))
         .route("/orgs/{org}/oauth-apps/{id}", get(apps::get).patch(apps::update))
         .route("/orgs/{org}/oauth-apps/{id}/secret", put(apps::replace).post(apps::rotate).delete(apps::finish))
-        .route("/orgs/{org}/clients", get(apps::clients));
+        .route("/orgs/{org}/clients", get(clients::list).post(clients::add))
+        .route("/orgs/{org}/clients/{id}", get(clients::get).patch(clients::update).delete(clients::remove));
     Router::new().nest("/csp/gateway/am/api", am)
 }

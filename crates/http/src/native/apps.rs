@@ -32,6 +32,8 @@ pub(super) struct App {
     overlap_seconds: i64,
     /// Whether only an owner of the org replaces its secrets.
     owner_only: bool,
+    /// The other orgs that may add it.
+    allowed_orgs: Vec<Uuid>,
     /// The secrets that are good now, the newest last.
     secrets: Vec<AppSecret>,
     created_at: i64,
@@ -70,6 +72,7 @@ impl App {
             access_token_seconds: app.terms.life / 1000,
             overlap_seconds: app.terms.overlap / 1000,
             owner_only: app.terms.owner_only,
+            allowed_orgs: app.terms.allowed_orgs,
             secrets: secrets
                 .into_iter()
                 .map(|one| AppSecret {
@@ -109,6 +112,10 @@ pub(super) struct NewAppRequest {
     overlap_seconds: Option<i64>,
     #[serde(default)]
     owner_only: bool,
+    /// The other orgs that may add it, by their ids.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    allowed_orgs: Vec<Uuid>,
 }
 
 fn millis(seconds: i64) -> i64 {
@@ -138,6 +145,7 @@ pub(super) async fn create(
             life: ask.access_token_seconds.map_or(rules::LIFE, millis),
             overlap: ask.overlap_seconds.map_or(rules::OVERLAP, millis),
             owner_only: ask.owner_only,
+            allowed_orgs: ask.allowed_orgs,
             other: serde_json::Map::new(),
         },
     };
@@ -171,6 +179,9 @@ pub(super) struct AppChangeRequest {
     #[schema(minimum = 0, maximum = 2_592_000)]
     overlap_seconds: Option<i64>,
     owner_only: Option<bool>,
+    /// The other orgs that may add it become just these; from the rest it is gone, with its access tokens for them.
+    #[schema(max_items = 100)]
+    allowed_orgs: Option<Vec<Uuid>>,
 }
 
 /// Changes an app.
@@ -188,6 +199,7 @@ pub(super) async fn update(
         life: ask.access_token_seconds.map(millis),
         overlap: ask.overlap_seconds.map(millis),
         owner_only: ask.owner_only,
+        allowed_orgs: ask.allowed_orgs,
         other: serde_json::Map::new(),
     };
     let done = apps::update(&ctx, &caller, client_id, change).await?;

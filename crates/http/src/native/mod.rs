@@ -6,6 +6,7 @@ mod apps;
 mod bulk;
 mod export;
 mod groups;
+mod guest_apps;
 mod import;
 mod jobs;
 mod keys;
@@ -91,6 +92,8 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get, apps::update, apps::delete))
         .routes(routes!(apps::rotate, apps::finish))
+        .routes(routes!(guest_apps::list, guest_apps::add))
+        .routes(routes!(guest_apps::get, guest_apps::update, guest_apps::remove))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::confirm))

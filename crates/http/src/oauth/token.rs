@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
 use tokenhouse_model::credential::Presented;
+use tokenhouse_model::id::parse;
 use tokenhouse_model::jwt::Typ;
 use tokenhouse_model::signing::Algorithm;
 use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, SecretText, Surface, TokenKind, form};
@@ -37,7 +38,7 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// The longest name of a service, in bytes.
 const LONGEST_AUDIENCE: usize = 512;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "grant_type",
     "subject_token",
     "subject_token_type",
@@ -50,6 +51,7 @@ const NAMES: [&str; 12] = [
     "algorithm",
     "client_id",
     "client_secret",
+    "org_id",
 ];
 
 /// The answer (RFC 8693 2.2.1).
@@ -98,8 +100,21 @@ impl<'a> Fields<'a> {
 
 async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Granted> {
     let fields = form::fields(body, NAMES)?.map(|value| value.filter(|text| !text.is_empty()));
-    let [grant, subject, subject_type, requested, refresh, scope, audience, resource, actor, algorithm, client, secret] =
-        fields.each_ref().map(Option::as_deref);
+    let [
+        grant,
+        subject,
+        subject_type,
+        requested,
+        refresh,
+        scope,
+        audience,
+        resource,
+        actor,
+        algorithm,
+        client,
+        secret,
+        org,
+    ] = fields.each_ref().map(Option::as_deref);
     let scope = scope.map(|text| PermissionSet::parse(text.split_ascii_whitespace())).transpose()?;
     let wanted = Terms {
         scope: scope.as_ref(),
@@ -115,9 +130,10 @@ async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -
     };
     let granted = match grant {
         Some(CLIENT) => {
+            let org = org.map(|id| parse("org_id", id)).transpose()?;
             let sent = client.map(|id| (id.to_owned(), vec![SecretText::new(secret.unwrap_or_default().to_owned())]));
             let (id, secrets) = basic_client(headers)?.or(sent).ok_or_else(Error::no_credential)?;
-            let ask = ClientGrant { id: &id, secrets: &secrets, surface, address, org: None, wanted };
+            let ask = ClientGrant { id: &id, secrets: &secrets, surface, address, org, wanted };
             grants::client(&app.ctx, &ask).await.map_err(|error| counted(app, surface, error))?
         }
         Some(EXCHANGE) => exchange(Fields { subject, subject_type, requested, actor }.subject()?, Kinds::ANY).await?,

@@ -31,8 +31,27 @@ const FIELDS: &[Field] = &[
     Field("Access tokens live", "/access_token_seconds", Seconds),
     Field("Overlap of secrets", "/overlap_seconds", Seconds),
     Field("Secrets only by owners", "/owner_only", Text),
+    Field("Orgs that may add it", "/allowed_orgs", List),
     Field("Secrets", "/secrets", List),
     Field("Created", "/created_at", TimeIfAny),
+    Field("Account", "/account_id", Text),
+];
+
+const GUESTS: &[Field] = &[
+    Field("Client id", "/client_id", Text),
+    Field("Name", "/name", Text),
+    Field("Owned by", "/owner", Text),
+    Field("State", "/state", Text),
+    Field("Added", "/created_at", TimeIfAny),
+];
+
+const GUEST: &[Field] = &[
+    Field("Client id", "/client_id", Text),
+    Field("Name", "/name", Text),
+    Field("Owned by", "/owner", Text),
+    Field("State", "/state", Text),
+    Field("Roles", "/scopes/organization/roles", List),
+    Field("Added", "/created_at", TimeIfAny),
     Field("Account", "/account_id", Text),
 ];
 
@@ -62,6 +81,42 @@ pub enum Command {
     Finish {
         /// Its client id
         id: String,
+    },
+    /// Other orgs' apps in this one
+    #[command(subcommand)]
+    Guest(Guest),
+}
+
+/// `tokenhouse app guest ...`
+#[derive(Subcommand, Debug)]
+pub enum Guest {
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its client id
+        id: String,
+    },
+    /// Add one whose owner allows it, with roles of this org
+    Add {
+        /// Its client id
+        id: String,
+        #[command(flatten)]
+        roles: Roles,
+    },
+    /// Change its roles to just those that are named
+    Change {
+        /// Its client id
+        id: String,
+        #[command(flatten)]
+        roles: Roles,
+    },
+    /// Take one out of this org, with every access token that it has for it
+    Remove {
+        /// Its client id
+        id: String,
+        #[command(flatten)]
+        caution: Caution,
     },
 }
 
@@ -96,6 +151,16 @@ pub struct Terms {
     /// Whether only an owner of the org replaces its secrets
     #[arg(long, value_name = "BOOL")]
     owner_only: Option<bool>,
+    /// Another org that may add it, by its id; repeat, or separate by commas. An empty one for none
+    #[arg(long, value_delimiter = ',', value_name = "ORG")]
+    allow_org: Option<Vec<String>>,
+}
+
+impl Terms {
+    fn allowed(&self) -> Option<Vec<&str>> {
+        let named = self.allow_org.as_ref()?.iter().map(String::as_str);
+        Some(named.filter(|id| !id.is_empty()).collect())
+    }
 }
 
 /// Change one; its roles become just those that are named, if any is
@@ -149,6 +214,7 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
                 "access_token_seconds": ask.terms.access_token_life,
                 "overlap_seconds": ask.terms.overlap,
                 "owner_only": ask.terms.owner_only.unwrap_or(false),
+                "allowed_orgs": ask.terms.allowed().unwrap_or_default(),
             });
             let made = remote.client.send(&Call::post(&["apps"]).body(body).repeatable()).await?;
             print_once(remote, made, FIELDS)
@@ -162,6 +228,7 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
                 "access_token_seconds": ask.terms.access_token_life,
                 "overlap_seconds": ask.terms.overlap,
                 "owner_only": ask.terms.owner_only,
+                "allowed_orgs": ask.terms.allowed(),
             });
             remote.object(Call::patch(&["apps", &ask.id]).body(body), FIELDS).await
         }
@@ -178,5 +245,27 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
             print_once(remote, remote.client.send(&call).await?, FIELDS)
         }
         Command::Finish { id } => remote.object(Call::delete(&["apps", &id, "secret"]), FIELDS).await,
+        Command::Guest(command) => guest(command, remote).await,
+    }
+}
+
+async fn guest(command: Guest, remote: &Remote) -> Result<(), Failure> {
+    match command {
+        Guest::List => remote.output.list(GUESTS, &remote.client.send(&Call::get(&["guest-apps"])).await?),
+        Guest::Show { id } => remote.object(Call::get(&["guest-apps", &id]), GUEST).await,
+        Guest::Add { id, roles } => {
+            let body = json!({ "client_id": id, "scopes": roles.body() });
+            remote.object(Call::post(&["guest-apps"]).body(body).repeatable(), GUEST).await
+        }
+        Guest::Change { id, roles } => {
+            let body = json!({ "scopes": roles.body() });
+            remote.object(Call::patch(&["guest-apps", &id]).body(body), GUEST).await
+        }
+        Guest::Remove { id, caution } => {
+            let object = remote.client.send(&Call::get(&["guest-apps", &id])).await?;
+            let verb = "take this app out of the org and end every access token that it has for it";
+            let hit = Hit { verb, object: &object, fields: GUEST, also: Vec::new() };
+            remote.destroy(&caution, &hit, Call::delete(&["guest-apps", &id]), DELETED).await
+        }
     }
 }

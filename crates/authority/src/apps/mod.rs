@@ -1,5 +1,9 @@
 //! Apps: programs that get access tokens for a client id and a secret (csp.md 5). Each has an account in the org that owns
-//! it, which holds its roles, and one token, whose secrets are its own.
+//! it, which holds its roles, and one token, whose secrets are its own: see [`secrets`]. In other orgs it has accounts as
+//! well if they add it: see [`guests`].
+
+mod guests;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -8,17 +12,20 @@ use tokenhouse_model::account::{AccountKind, AccountState, IdentityKind, Passwor
 use tokenhouse_model::app::{self as rules, App, AppTerms};
 use tokenhouse_model::asked::{Asked, Resolved};
 use tokenhouse_model::event::{Event, EventKind};
-use tokenhouse_model::moves::{self, Move};
 use tokenhouse_model::secret::{Digest, Form, make};
 use tokenhouse_model::{
-    Account, Done, Error, Identity, Millis, NEVER, Permission, PermissionSet, Result, Secret, SecretText, Token,
-    TokenKind, Uuid, grant, id, name,
+    Account, Done, Error, Identity, Millis, NEVER, Permission, PermissionSet, Result, Secret, SecretText, TokenKind,
+    Uuid, grant, id, name,
 };
 use tokenhouse_store::{Conn, Tx, accounts as people, apps, roles, tokens as rows};
 
+pub use guests::{Present, add, endow, guest, present, present_one, remove};
+pub(crate) use guests::{account_in, leave};
+pub use secrets::{NewSecret, finish, rotate};
+
 use crate::caller::{Caller, Fresh, change};
 use crate::holdings::{Given, Hands, Holder};
-use crate::tokens::{self, Issue, Mint, Proof, ending};
+use crate::tokens::{self, Issue, Mint, Proof};
 use crate::{Ctx, Outcome, accounts, api_tokens, passwords};
 
 /// What is asked of a new app.
@@ -49,6 +56,8 @@ pub struct AppChange {
     pub overlap: Option<Millis>,
     /// Whether only an owner of the org may replace its secrets.
     pub owner_only: Option<bool>,
+    /// The other orgs that may add it. From one that is not named any more it is gone.
+    pub allowed_orgs: Option<Vec<Uuid>>,
     /// What its dialect keeps of it: each member replaces the one of its name.
     pub other: serde_json::Map<String, serde_json::Value>,
 }
@@ -101,6 +110,7 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageApps)?;
         let resolved = resolve(tx.conn(), fresh, &new.terms.asked).await?;
+        let allowed_orgs = guests::others(tx.conn(), fresh.org.id, &new.terms.allowed_orgs, &[]).await?;
         let now = tx.now();
         let login_fold = name::fold(&client_id);
         if people::identity_by_login(tx.conn(), &login_fold).await?.is_some() {
@@ -110,32 +120,14 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
             id: identity_id,
             kind: IdentityKind::App,
             login: client_id.clone(),
-            login_fold: login_fold.clone(),
+            login_fold,
             password: PasswordHash::default(),
             default_org: fresh.org.id,
             created_at: now,
             updated_at: now,
         };
         people::insert_identity(tx.conn(), &identity).await?;
-        let account = Account {
-            id: account_id,
-            org_id: fresh.org.id,
-            identity_id,
-            kind: AccountKind::App,
-            identifier: client_id.clone(),
-            identifier_fold: login_fold,
-            description: new.description.clone(),
-            state: AccountState::Active,
-            created_at: now,
-            created_by: fresh.account_id(),
-            updated_at: now,
-            tombstone: Uuid::nil(),
-        };
-        people::insert(tx.conn(), &account).await?;
-        let event = Event::new(EventKind::AccountCreated, account.org_id, account.id);
-        let event = event.with("identifier", client_id.as_str()).with("kind", account.kind.as_str());
-        tx.record(&fresh.actor, event.with("name", new.terms.display_name.as_str()));
-        arrange(tx, fresh, account.id, &resolved).await?;
+        let account = enter(tx, fresh, account_id, &identity, &new.description, &resolved).await?;
         let (proof, actor, policy, surface) = (Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface);
         let ask = Issue { name: new.terms.display_name.clone(), ..Issue::own() };
         let (owner, ask, draft, kind) = (&account, &ask, &token, TokenKind::ClientSecret);
@@ -146,7 +138,7 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
             org_id: account.org_id,
             account_id,
             token_id: made.id,
-            terms: new.terms.clone(),
+            terms: AppTerms { allowed_orgs, ..new.terms.clone() },
             created_at: now,
             created_by: fresh.account_id(),
             updated_at: now,
@@ -156,6 +148,40 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
         Ok(Outcome { secret: Some(secret.text.clone()), secret_id: secret.id, ..Outcome::of(account_id) })
     })
     .await
+}
+
+/// Gives an app an account in the caller's org, with these roles.
+async fn enter(
+    tx: &mut Tx<'_>,
+    fresh: &Fresh,
+    id: Uuid,
+    identity: &Identity,
+    description: &str,
+    roles: &Resolved,
+) -> Result<Account> {
+    let account = Account {
+        id,
+        org_id: fresh.org.id,
+        identity_id: identity.id,
+        kind: AccountKind::App,
+        identifier: identity.login.clone(),
+        identifier_fold: identity.login_fold.clone(),
+        description: description.to_owned(),
+        state: AccountState::Active,
+        created_at: tx.now(),
+        created_by: fresh.account_id(),
+        updated_at: tx.now(),
+        tombstone: Uuid::nil(),
+    };
+    people::insert(tx.conn(), &account).await?;
+    let event = Event::new(EventKind::AccountCreated, account.org_id, account.id);
+    let event = event.with("identifier", account.identifier.as_str()).with("kind", account.kind.as_str());
+    // Whose it is, where it is a guest.
+    let guest = identity.default_org != account.org_id;
+    let event = if guest { event.with("owned_by", identity.default_org.to_string()) } else { event };
+    tx.record(&fresh.actor, event);
+    arrange(tx, fresh, account.id, roles).await?;
+    Ok(account)
 }
 
 /// The roles that were asked for, all of which the caller must cover.
@@ -196,7 +222,7 @@ async fn of_org(conn: &mut Conn<'_>, org: Uuid, client_id: &str) -> Result<(App,
     Ok((app, account))
 }
 
-/// The app of this client id, for a caller who is to change it: he must cover what it holds.
+/// The app of this client id, for a caller who is to change it: he must cover what it holds in his org.
 async fn mine(tx: &mut Tx<'_>, fresh: &Fresh, client_id: &str) -> Result<(App, Account)> {
     fresh.may(Act::ManageApps)?;
     let (app, account) = of_org(tx.conn(), fresh.org.id, client_id).await?;
@@ -274,6 +300,10 @@ pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, client_id: String, to: AppC
         terms.overlap = to.overlap.unwrap_or(terms.overlap);
         terms.owner_only = to.owner_only.unwrap_or(terms.owner_only);
         terms.other.extend(to.other.clone());
+        if let Some(orgs) = &to.allowed_orgs {
+            terms.allowed_orgs = guests::others(tx.conn(), app.org_id, orgs, &app.terms.allowed_orgs).await?;
+            leave(tx, &fresh.actor, &app, &terms.allowed_orgs).await?;
+        }
         terms.check()?;
         if app.terms.owner_only != terms.owner_only {
             must_own(fresh)?;
@@ -292,7 +322,9 @@ pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, client_id: String, to: AppC
                 people::update(tx.conn(), &account).await?;
             }
             let event = Event::new(EventKind::AppUpdated, account.org_id, account.id);
-            tx.record(&fresh.actor, event.with("life", terms.life).with("name", terms.display_name.as_str()));
+            let orgs: Vec<String> = terms.allowed_orgs.iter().map(Uuid::to_string).collect();
+            let event = event.with("life", terms.life).with("name", terms.display_name.as_str());
+            tx.record(&fresh.actor, event.with("allowed_orgs", orgs));
         }
         Ok(Outcome::of(account.id))
     })
@@ -326,72 +358,6 @@ pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, client_ids: Vec<String>) ->
 
 /// The most apps that are deleted at once.
 const MOST_DELETED: usize = 100;
-
-/// A new secret of an app.
-#[derive(Clone, Debug)]
-pub struct NewSecret {
-    /// The app.
-    pub client_id: String,
-    /// The secret; one is made unless it is told.
-    pub secret: Option<SecretText>,
-    /// How long the present one stays good, in milliseconds; as the app has it unless told.
-    pub overlap: Option<Millis>,
-}
-
-/// Gives an app a new secret. The present one stays good for the overlap; one that was on its way out ends now.
-///
-/// # Errors
-/// `missing_permission`, `not_found`, `not_covered`, `forbidden` where only an owner may, `invalid_field`.
-pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, new: NewSecret) -> Result<Done<Outcome>> {
-    caller.may(Act::ManageApps)?;
-    new.overlap.map_or(Ok(()), rules::check_overlap)?;
-    let draft = draft(ctx, new.secret.clone()).await?;
-    change(ctx, caller, async move |tx, fresh| {
-        let (app, token) = with_secrets(tx, fresh, &new.client_id).await?;
-        moves::check(token.kind, token.standing(&fresh.policy, tx.now()), Move::Rotate)?;
-        let now = tx.now();
-        let until = now.saturating_add(new.overlap.unwrap_or(app.terms.overlap));
-        let secret = tokens::new_secret(draft.id, &token, &draft.text, draft.slow, now);
-        let event = tokens::supersede(tx, &token, &secret, until).await?;
-        tx.record(&fresh.actor, event);
-        let (secret, secret_id) = (Some(draft.text.clone()), draft.id);
-        Ok(Outcome { secret, secret_id, ..Outcome::of(app.account_id) })
-    })
-    .await
-}
-
-/// Ends an app's older secret before its overlap is over. Where there is none nothing changes.
-///
-/// # Errors
-/// As [`rotate`].
-pub async fn finish(ctx: &Arc<Ctx>, caller: &Caller, client_id: String) -> Result<Done<Outcome>> {
-    caller.may(Act::ManageApps)?;
-    change(ctx, caller, async move |tx, fresh| {
-        let (app, token) = with_secrets(tx, fresh, &client_id).await?;
-        let now = tx.now();
-        let mut leaving = rows::secrets(tx.conn(), token.id, now).await?;
-        leaving.retain(|secret| secret.good_until != NEVER);
-        for secret in &leaving {
-            rows::end_secret(tx.conn(), &secret.digest, now).await?;
-        }
-        if !leaving.is_empty() {
-            let event = Event::new(EventKind::RotationFinished, token.org_id, token.id);
-            tx.record(&fresh.actor, event.removing_all(ending::dead(&leaving, now)));
-        }
-        Ok(Outcome { touched: i64::try_from(leaving.len()).unwrap_or(0), ..Outcome::of(app.account_id) })
-    })
-    .await
-}
-
-/// The app and its token, for a caller who may touch its secrets.
-async fn with_secrets(tx: &mut Tx<'_>, fresh: &Fresh, client_id: &str) -> Result<(App, Token)> {
-    let (app, _) = mine(tx, fresh, client_id).await?;
-    if app.terms.owner_only {
-        must_own(fresh)?;
-    }
-    let token = rows::by_id(tx.conn(), app.token_id).await?.ok_or_else(|| Error::internal("an app without a token"))?;
-    Ok((app, token))
-}
 
 fn must_own(fresh: &Fresh) -> Result<()> {
     if fresh.effective.has(Permission::CspOrgOwner) { Ok(()) } else { Err(Error::missing(Permission::CspOrgOwner)) }
