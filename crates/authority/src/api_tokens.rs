@@ -17,7 +17,7 @@ use tokenhouse_store::{Conn, api_tokens, orgs, roles, tokens as rows};
 use crate::caller::{Caller, Fresh, change};
 use crate::tokens::{self, Ends, Issue, Mint, Proof};
 use crate::views::{self, TokenView};
-use crate::{Ctx, Outcome, accounts};
+use crate::{Ctx, Outcome, accounts, verify};
 
 /// What is asked of a new api token.
 #[derive(Clone, Debug)]
@@ -153,6 +153,11 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<ApiTokenView> {
 pub async fn details(ctx: &Ctx, presented: &Presented) -> Result<ApiTokenView> {
     let missing = || Error::not_found("api token");
     if !matches!(Shape::of(presented.bytes()), Ok(Shape::Api)) {
+        return Err(missing());
+    }
+    // Who asks again and again in vain is answered from memory.
+    if !matches!(verify::standing(ctx, presented).await?, Some((TokenKind::Api, Standing::Active | Standing::Inactive)))
+    {
         return Err(missing());
     }
     // Anybody may ask, so this waits its turn like every look-up of what is not known.

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod api_tokens;
 pub mod apps;
 pub mod caller;
+pub mod failures;
 pub mod grants;
 pub mod groups;
 pub mod holdings;
@@ -41,6 +42,7 @@ pub use caller::{Caller, Once};
 pub use once::Outcome;
 pub use tokenhouse_model as model;
 
+use failures::{Failures, Limits};
 use jobs::Jobs;
 use keys::Rings;
 use passwords::Guard;
@@ -60,15 +62,17 @@ pub struct Settings {
     /// For how long, in milliseconds, answers may be given from memory while the database is away. Such answers say
     /// so and stand outside the guarantee. 0 for never.
     pub stale: Millis,
+    /// How many bad credentials are refused as such.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { name: "node".to_owned(), memory: 128 << 20, misses: 4, stale: 0 }
+        Self { name: "node".to_owned(), memory: 128 << 20, misses: 4, stale: 0, limits: Limits::default() }
     }
 }
 
-/// What every operation needs: rows, time, randomness, what verify remembers, the bounds on password guessing, and
+/// What every operation needs: rows, time, randomness, what verify remembers, the bounds on guessing, and
 /// what it knows of its time.
 #[derive(Debug)]
 pub struct Ctx {
@@ -87,6 +91,7 @@ pub struct Ctx {
     stale: AtomicU64,
     pulse: OnceLock<Running>,
     guard: Guard,
+    failures: Failures,
     jobs: Jobs,
     rings: Rings,
     minted: grants::Minted,
@@ -106,6 +111,7 @@ impl Ctx {
             stale: AtomicU64::new(0),
             pulse: OnceLock::new(),
             guard: Guard::default(),
+            failures: Failures::default(),
             rings: Rings::default(),
             minted: grants::Minted::default(),
             chosen: verify::Chosen::new(random.bytes()),

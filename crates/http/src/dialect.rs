@@ -108,8 +108,8 @@ pub(crate) fn refusal_headers(response: &mut Response, error: &Error) {
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Refusal::RetryAfter(seconds) = error.refusal() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    if let Some(seconds) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = match error.refusal() {

@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokenhouse_authority::caller::{Caller, Once};
+use tokenhouse_authority::failures::{self, Tried};
 use tokenhouse_authority::verify::{self, Good};
 use tokenhouse_model::credential::{
     Authorization, Presented, only_one, parse_authorization, parse_client, strip_bearer,
@@ -83,14 +84,36 @@ pub(crate) fn presented<D: Door>(parts: &Parts) -> Result<Presented, Error> {
     only_one(found)?.ok_or_else(Error::no_credential)
 }
 
-/// The client and its secret of a header of HTTP Basic, in each way in which the secret can be meant.
+/// A client that proves itself.
+pub(crate) struct SentClient {
+    pub(crate) id: String,
+    /// Its secret, in each way in which it can be meant.
+    pub(crate) secrets: Vec<SecretText>,
+    /// Whether they came in a header.
+    header: bool,
+}
+
+impl SentClient {
+    /// What it tried, where that was in vain.
+    pub(crate) fn tried(&self) -> Tried<'_> {
+        if self.header { Tried::Header(&self.id) } else { Tried::Body(&self.id) }
+    }
+}
+
+/// The client of a header of HTTP Basic, else of the body (RFC 6749 2.3.1).
 ///
 /// # Errors
-/// `malformed` for another scheme.
-pub(crate) fn basic_client(headers: &HeaderMap) -> Result<Option<(String, Vec<SecretText>)>, Error> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+/// `malformed` for another scheme; `unauthenticated` where there is none.
+pub(crate) fn sent_client(headers: &HeaderMap, body: Option<(String, Vec<SecretText>)>) -> Result<SentClient, Error> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        let (id, secrets) = body.ok_or_else(Error::no_credential)?;
+        return Ok(SentClient { id, secrets, header: false });
+    };
     match parse_authorization(value.as_bytes())? {
-        Authorization::Basic(encoded) => parse_client(encoded).map(Some),
+        Authorization::Basic(encoded) => {
+            let (id, secrets) = parse_client(encoded)?;
+            Ok(SentClient { id, secrets, header: true })
+        }
         Authorization::Bearer(_) => Err(Error::malformed("the Authorization header must be Basic here")),
     }
 }
@@ -129,6 +152,14 @@ pub(crate) fn counted(app: &App, surface: Surface, error: Error) -> Error {
         app.metrics.refused(surface, *reason);
     }
     error
+}
+
+/// The same refusal of what was presented in vain where anybody may present something, or as one that comes too often.
+pub(crate) fn limited(app: &App, served: &Served, tried: Tried<'_>, error: Error) -> Error {
+    match error.refusal() {
+        Refusal::Credential(_) | Refusal::Grant(_) => failures::refused(&app.ctx, served.address, tried, error),
+        _ => error,
+    }
 }
 
 /// The credentials that a query carries in parameters of these names.

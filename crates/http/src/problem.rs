@@ -84,6 +84,7 @@ pub(crate) fn document(error: &Error, request_id: &str) -> Response {
     let kind = format!("https://tokenhouse.dev/problems/{code}");
     let (detail, request_id) = (error.message().to_owned(), request_id.to_owned());
     let mut problem = Problem { kind, title, status: status.as_u16(), detail, code, request_id, ..Problem::default() };
+    problem.retry_after_seconds = error.retry_after();
     match error.refusal() {
         Refusal::Field(field) => problem.field = Some(field),
         Refusal::TooLong(field, limit) => {
@@ -94,7 +95,6 @@ pub(crate) fn document(error: &Error, request_id: &str) -> Response {
         Refusal::NotCovered(permission) => problem.permission = Some(permission.clone()),
         Refusal::Limit(limit) => problem.limit = Some(*limit),
         Refusal::OnceGone(token) => problem.token_id = *token,
-        Refusal::RetryAfter(seconds) => problem.retry_after_seconds = Some(*seconds),
         _ => {}
     }
     let body = serde_json::to_vec(&problem).unwrap_or_default();

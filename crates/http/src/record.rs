@@ -126,6 +126,8 @@ impl Record {
         match refused.as_ref().map(|error| error.kind()) {
             Some(ErrorKind::Internal) => line!(ERROR),
             Some(ErrorKind::Unavailable | ErrorKind::OutcomeUnknown) => line!(WARN),
+            // A flood of them shall not be one of lines: the first were told, the metrics count all.
+            Some(ErrorKind::Limited) => line!(DEBUG),
             None if quiet => line!(DEBUG),
             _ => line!(INFO),
         }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::asked::Asked;
 use crate::env::Random;
+use crate::secret::Digest;
 use crate::signing::LONGEST_LIFE;
 use crate::{Error, Millis, Result, SecretText, name};
 
@@ -53,6 +54,10 @@ pub struct App {
     /// The account that changed it last.
     pub updated_by: Uuid,
 }
+
+/// Stands for all secrets of apps that their makers chose: whoever remembers that one is wrong must forget it when one is
+/// made. Nothing has it as its digest.
+pub const CHOSEN: Digest = Digest([0x63; 32]);
 
 /// The shortest life of an app's access tokens, in milliseconds (csp.md 5: one minute).
 pub const SHORTEST_LIFE: Millis = 60_000;

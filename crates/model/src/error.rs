@@ -80,8 +80,6 @@ pub enum Refusal {
     Method,
     /// The body is not of a type that is read here.
     MediaType,
-    /// Try again after so many seconds.
-    RetryAfter(u32),
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -94,13 +92,14 @@ pub struct Error {
     kind: Kind,
     refusal: Refusal,
     message: String,
+    retry_after: Option<u32>,
     source: Option<Source>,
 }
 
 impl Error {
     /// An error of this kind and refusal with its public message.
     pub fn new(kind: Kind, refusal: Refusal, message: impl Into<String>) -> Self {
-        Self { kind, refusal, message: message.into(), source: None }
+        Self { kind, refusal, message: message.into(), retry_after: None, source: None }
     }
 
     /// The same error with what caused it, which is never sent.
@@ -108,6 +107,19 @@ impl Error {
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The same error, after which one may try again in so many seconds.
+    #[must_use]
+    pub fn after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same refusal, for whoever comes with the like too often: when he may come again, in seconds.
+    #[must_use]
+    pub fn too_often(self, seconds: u32) -> Self {
+        Self { kind: Kind::Limited, ..self }.after(seconds)
     }
 
     /// The kind.
@@ -125,6 +137,11 @@ impl Error {
         &self.message
     }
 
+    /// In how many seconds to try again, where that helps.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// What caused it, for the log.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
         self.source.as_deref()
@@ -133,7 +150,14 @@ impl Error {
     /// The same refusal once more, without its source: one failure that several callers share.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self { kind: self.kind, refusal: self.refusal.clone(), message: self.message.clone(), source: None }
+        let Self { kind, refusal, message, retry_after, source: _ } = self;
+        Self {
+            kind: *kind,
+            refusal: refusal.clone(),
+            message: message.clone(),
+            retry_after: *retry_after,
+            source: None,
+        }
     }
 
     /// A request that can't be read.
@@ -202,16 +226,14 @@ impl Error {
 
     /// Not now; nothing was changed.
     pub fn unavailable(why: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, Refusal::RetryAfter(1), why)
+        Self::new(Kind::Unavailable, Refusal::Plain, why).after(1)
     }
 
     /// The answer to a commit was lost.
     pub fn outcome_unknown() -> Self {
-        Self::new(
-            Kind::OutcomeUnknown,
-            Refusal::RetryAfter(1),
-            "the outcome is unknown: the database did not confirm the change; it is safe to repeat the request",
-        )
+        let message =
+            "the outcome is unknown: the database did not confirm the change; it is safe to repeat the request";
+        Self::new(Kind::OutcomeUnknown, Refusal::Plain, message).after(1)
     }
 
     /// A defect or a broken installation; the message outside is always the same.

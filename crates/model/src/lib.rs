@@ -34,6 +34,7 @@ pub mod name;
 pub mod org;
 pub mod permission;
 pub mod policy;
+pub mod rate;
 pub mod reach;
 pub mod receipt;
 pub mod request_id;

@@ -38,6 +38,8 @@ pub struct Config {
     pub http: Http,
     /// What gateways ask.
     pub gate: Gate,
+    /// How often it may fail.
+    pub limits: Limits,
     /// The service that data is passed on to.
     pub wavefront: Wavefront,
     /// The master key.
@@ -164,6 +166,20 @@ pub struct Gate {
     /// The file of its rules.
     #[serde(deserialize_with = "unset")]
     pub rules: Option<PathBuf>,
+}
+
+/// `[limits]`: times a minute, 0 for no limit, and times at once.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bad credentials from one address, a minute.
+    pub failures_per_address: u32,
+    /// The same at once.
+    pub failures_per_address_at_once: u32,
+    /// Of one secret or client, a minute.
+    pub failures_per_credential: u32,
+    /// The same at once.
+    pub failures_per_credential_at_once: u32,
 }
 
 /// `[wavefront]`

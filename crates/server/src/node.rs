@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokenhouse_authority::failures::Limits;
 use tokenhouse_authority::install::{self, Installed};
 use tokenhouse_authority::orgs::NewOrg;
 use tokenhouse_authority::{Ctx, groups, housekeeping, jobs, keys, pulse, tokens};
@@ -12,6 +13,7 @@ use tokenhouse_http::Wire;
 use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::env::{Clock, Random};
 use tokenhouse_model::gate::Rules;
+use tokenhouse_model::rate::Rate;
 use tokenhouse_model::{Error, ErrorKind, Refusal};
 use tokenhouse_store::inspect::{self, Findings};
 use tokenhouse_store::{Checkpoints, Found, Location, MasterKey, Settings, Store};
@@ -128,6 +130,16 @@ async fn opened(config: &Config, location: Location, key: MasterKey) -> Result<A
         memory: config.verify.memory_megabytes.saturating_mul(1 << 20),
         misses: usize::try_from(misses).unwrap_or(1),
         stale: i64::from(config.verify.stale_seconds) * 1000,
+        limits: Limits {
+            address: Rate {
+                a_minute: config.limits.failures_per_address,
+                at_once: config.limits.failures_per_address_at_once,
+            },
+            credential: Rate {
+                a_minute: config.limits.failures_per_credential,
+                at_once: config.limits.failures_per_credential_at_once,
+            },
+        },
     };
     Ok(Arc::new(Ctx::new(store, clock, random, settings)))
 }

@@ -4,6 +4,7 @@ mod access;
 mod api_tokens;
 mod apps;
 mod exchange;
+mod failures;
 mod forgeries;
 mod guests;
 mod onboarded;

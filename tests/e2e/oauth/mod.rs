@@ -1,5 +1,6 @@
 //! OAuth 2: `/oauth2` and its metadata.
 
+mod failures;
 mod introspect;
 mod metadata;
 mod revoke;

@@ -119,7 +119,9 @@ pub async fn add(ctx: &Arc<Ctx>, caller: &Caller, client_id: String, asked: Aske
         let home = people::by_id(tx.conn(), app.account_id).await?.filter(|account| !account.deleted());
         let home = home.filter(|_| app.terms.allowed_orgs.contains(&fresh.org.id)).ok_or_else(missing)?;
         let resolved = resolve(tx.conn(), fresh, &asked).await?;
-        enter(tx, fresh, account_id, &identity, &home.description, &resolved).await?;
+        let (_, event) = enter(tx, fresh, account_id, &identity, &home.description).await?;
+        tx.record(&fresh.actor, event.with("name", app.terms.display_name.as_str()));
+        arrange(tx, fresh, account_id, &resolved).await?;
         Ok(Outcome::of(account_id))
     })
     .await

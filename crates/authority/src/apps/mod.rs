@@ -81,6 +81,13 @@ struct Draft {
     slow: Option<Digest>,
 }
 
+impl Draft {
+    /// Notes in the event by which it is made that its maker chose it.
+    fn noted(&self, event: Event) -> Event {
+        if self.slow.is_some() { event.making(&rules::CHOSEN) } else { event }
+    }
+}
+
 async fn draft(ctx: &Ctx, chosen: Option<SecretText>) -> Result<Draft> {
     let id = id::new(ctx.now(), &ctx.random);
     Ok(match chosen {
@@ -127,7 +134,9 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
             updated_at: now,
         };
         people::insert_identity(tx.conn(), &identity).await?;
-        let account = enter(tx, fresh, account_id, &identity, &new.description, &resolved).await?;
+        let (account, event) = enter(tx, fresh, account_id, &identity, &new.description).await?;
+        tx.record(&fresh.actor, secret.noted(event.with("name", new.terms.display_name.as_str())));
+        arrange(tx, fresh, account.id, &resolved).await?;
         let (proof, actor, policy, surface) = (Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface);
         let ask = Issue { name: new.terms.display_name.clone(), ..Issue::own() };
         let (owner, ask, draft, kind) = (&account, &ask, &token, TokenKind::ClientSecret);
@@ -150,15 +159,14 @@ pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: NewApp) -> Result<Done
     .await
 }
 
-/// Gives an app an account in the caller's org, with these roles.
+/// Gives an app an account in the caller's org, without roles yet; and the event of it.
 async fn enter(
     tx: &mut Tx<'_>,
     fresh: &Fresh,
     id: Uuid,
     identity: &Identity,
     description: &str,
-    roles: &Resolved,
-) -> Result<Account> {
+) -> Result<(Account, Event)> {
     let account = Account {
         id,
         org_id: fresh.org.id,
@@ -179,9 +187,7 @@ async fn enter(
     // Whose it is, where it is a guest.
     let guest = identity.default_org != account.org_id;
     let event = if guest { event.with("owned_by", identity.default_org.to_string()) } else { event };
-    tx.record(&fresh.actor, event);
-    arrange(tx, fresh, account.id, roles).await?;
-    Ok(account)
+    Ok((account, event))
 }
 
 /// The roles that were asked for, all of which the caller must cover.

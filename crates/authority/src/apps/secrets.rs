@@ -40,7 +40,7 @@ pub async fn rotate(ctx: &Arc<Ctx>, caller: &Caller, new: NewSecret) -> Result<D
         let until = now.saturating_add(new.overlap.unwrap_or(app.terms.overlap));
         let secret = tokens::new_secret(draft.id, &token, &draft.text, draft.slow, now);
         let event = tokens::supersede(tx, &token, &secret, until).await?;
-        tx.record(&fresh.actor, event);
+        tx.record(&fresh.actor, draft.noted(event));
         let (secret, secret_id) = (Some(draft.text.clone()), draft.id);
         Ok(Outcome { secret, secret_id, ..Outcome::of(app.account_id) })
     })

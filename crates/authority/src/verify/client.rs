@@ -5,10 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use tokenhouse_model::decide::{Ask, Reason, Way};
+use tokenhouse_model::follow::Tag;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Result, SecretText, Uuid, name};
-use tokenhouse_store::{accounts, apps, tokens};
+use tokenhouse_model::{Millis, Result, Secret, SecretText, Uuid, name};
+use tokenhouse_store::{Conn, accounts, apps, ledger, tokens};
 
+use super::memory::{Missing, Recalled, Slowly};
 use super::{Claim, Verdict, decided};
 use crate::{Ctx, passwords};
 
@@ -74,7 +76,7 @@ pub(crate) async fn client(
     let digest = match (&verdict, ctx.chosen.get(&place)) {
         (Verdict::Refused(refused), Some(digest)) if refused.reason == Reason::Unknown => digest,
         (Verdict::Refused(refused), None) if refused.reason == Reason::Unknown => {
-            let Some(digest) = stored(ctx, &folded, secret).await? else { return Ok(verdict) };
+            let Some(digest) = once(ctx, Digest(place), &folded, secret).await? else { return Ok(verdict) };
             ctx.chosen.remember(place, digest);
             digest
         }
@@ -83,24 +85,46 @@ pub(crate) async fn client(
     decided(ctx, claim(digest), &ask).await
 }
 
-/// The digest under which a secret of this client is stored that its maker chose, if this is it.
-async fn stored(ctx: &Ctx, client: &str, secret: &SecretText) -> Result<Option<Digest>> {
-    if secret.expose().len() > tokenhouse_model::account::PASSWORD_LONGEST {
+/// As [`stored`], where this pair was not found wrong before: who repeats a wrong one costs neither a reading nor a slow
+/// digest, and need not be held back.
+async fn once(ctx: &Ctx, place: Digest, client: &str, secret: &SecretText) -> Result<Option<Digest>> {
+    let (board, memory) = (&ctx.truth.board, &ctx.truth.memory);
+    if secret.expose().len() > tokenhouse_model::account::PASSWORD_LONGEST
+        || memory.recall(&place, board, ctx.now()).is_some()
+    {
         return Ok(None);
     }
-    let secrets = {
+    // Before the snapshot: what was begun in another life of the memory is not good in this one.
+    let era = board.era();
+    let (revision, secrets) = {
         let _turn = ctx.fills.one().await?;
-        let mut reader = ctx.store.read().await?;
-        let mut conn = reader.conn();
-        let Some(identity) = accounts::identity_by_login(&mut conn, client).await? else { return Ok(None) };
-        let mut found = Vec::new();
-        for account in accounts::of_identity(&mut conn, identity.id).await? {
-            if let Some(app) = apps::by_account(&mut conn, account.id).await? {
-                found.extend(tokens::secrets(&mut conn, app.token_id, ctx.now()).await?);
+        let mut snapshot = ctx.store.snapshot().await?;
+        let read = secrets_of(&mut snapshot.conn(), client, ctx.now()).await;
+        snapshot.end(read).await?
+    };
+    let found = stored(ctx, client, secret, &secrets).await?;
+    if found.is_none() {
+        let missing = Missing { tag: Tag { era, revision }, slow: Slowly::Chosen };
+        memory.remember(&place, &Recalled::Unknown(missing));
+    }
+    Ok(found)
+}
+
+/// The secrets of a client, and the revision as of which they are read.
+async fn secrets_of(conn: &mut Conn<'_>, client: &str, now: Millis) -> Result<(i64, Vec<Secret>)> {
+    let (revision, mut found) = (ledger::head(conn).await?.revision, Vec::new());
+    if let Some(identity) = accounts::identity_by_login(conn, client).await? {
+        for account in accounts::of_identity(conn, identity.id).await? {
+            if let Some(app) = apps::by_account(conn, account.id).await? {
+                found.extend(tokens::secrets(conn, app.token_id, now).await?);
             }
         }
-        found
-    };
+    }
+    Ok((revision, found))
+}
+
+/// The digest under which a secret of this client is stored that its maker chose, if this is it.
+async fn stored(ctx: &Ctx, client: &str, secret: &SecretText, secrets: &[Secret]) -> Result<Option<Digest>> {
     // Only of those that their makers chose no end is shown.
     let chosen: Vec<_> = secrets.iter().filter(|secret| secret.last4.is_empty()).collect();
     for one in &chosen {

@@ -14,7 +14,7 @@ use tokenhouse_store::{Conn, accounts, apps, ledger, moved, orgs, roles, tokens}
 use tokio::sync::{AcquireError, Semaphore, watch};
 
 use super::Behind;
-use super::memory::{Domain, Holder, Known, Missing, Recalled};
+use super::memory::{Domain, Holder, Known, Missing, Recalled, Slowly};
 use super::slow::Slow;
 use crate::{Ctx, once};
 
@@ -162,7 +162,7 @@ async fn read(ctx: &Ctx, digest: &Digest, foreign: Option<&[u8]>) -> Result<Reca
         let derived = ctx.fills.slow.digest(&ctx.fills, parts).await?;
         recalled = match look_up(ctx, &derived, era, false).await?.0 {
             // It is not there as of the earlier of the two readings.
-            Recalled::Unknown(_) => Recalled::Unknown(Missing { tag, grafana: true }),
+            Recalled::Unknown(_) => Recalled::Unknown(Missing { tag, slow: Slowly::Grafana }),
             known @ Recalled::Known(..) => known,
         };
     }
@@ -202,7 +202,8 @@ async fn look_up_in(
         return Ok((Recalled::Known(known, joined), false));
     }
     let slower = grafana && moved::any_of_grafana(conn).await?;
-    Ok((Recalled::Unknown(Missing { tag, grafana }), slower))
+    let slow = if grafana { Slowly::Grafana } else { Slowly::No };
+    Ok((Recalled::Unknown(Missing { tag, slow }), slower))
 }
 
 /// Reads secret, token, holder and org as they are in this transaction; and the account that is named, where it is not the

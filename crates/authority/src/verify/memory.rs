@@ -13,7 +13,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::secret::{Digest, Proof};
-use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Token, Uuid, grafana};
+use tokenhouse_model::{Account, Millis, Org, PermissionSet, Policy, Token, Uuid, app, grafana};
 
 use super::board::{Board, Key};
 use super::signed::Checked;
@@ -129,14 +129,36 @@ pub(crate) enum Recalled {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Missing {
     pub(crate) tag: Tag,
-    /// Whether it may be one of Grafana's, which has another digest in the database than the one it is remembered by.
-    pub(crate) grafana: bool,
+    /// Whether it may be there by another digest than the one by which it is remembered.
+    pub(crate) slow: Slowly,
+}
+
+/// Which secrets are stored by slow digests, which nobody makes again and again to see whether they are there by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slowly {
+    /// Not this one.
+    No,
+    /// Those of Grafana's.
+    Grafana,
+    /// Those that makers of apps chose.
+    Chosen,
+}
+
+impl Slowly {
+    /// What every event says that makes one.
+    fn mark(self) -> Option<Digest> {
+        match self {
+            Self::No => None,
+            Self::Grafana => Some(grafana::ANY),
+            Self::Chosen => Some(app::CHOSEN),
+        }
+    }
 }
 
 impl Missing {
     fn holds(self, digest: &Digest, board: &Board) -> bool {
-        let one = board.holds(self.tag, Key::Digest(digest.0));
-        one && (!self.grafana || board.holds(self.tag, Key::Digest(grafana::ANY.0)))
+        let unmarked = |digest: &Digest| board.holds(self.tag, Key::Digest(digest.0));
+        unmarked(digest) && self.slow.mark().as_ref().is_none_or(unmarked)
     }
 }
 

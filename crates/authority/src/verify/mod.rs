@@ -23,7 +23,8 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Reason, Way};
 use tokenhouse_model::follow::{Boot, MILLISECOND};
 use tokenhouse_model::secret::{Digest, Shape};
-use tokenhouse_model::{Error, Kinds, Millis, Result, Surface, Uuid};
+use tokenhouse_model::token::Standing;
+use tokenhouse_model::{Error, Kinds, Millis, Result, Surface, TokenKind, Uuid};
 use tokenhouse_store::ledger;
 
 use crate::Ctx;
@@ -200,6 +201,16 @@ async fn decided(ctx: &Ctx, claim: Claim<'_>, ask: &Ask<'_>) -> Result<Verdict> 
             Verdict::Refused(Refused { reason, stale, org: Some(known.token.org_id) })
         }
     })
+}
+
+/// What a secret is as it is remembered, for whoever has it: the kind of its token and how that stands. It is no use of it.
+pub(crate) async fn standing(ctx: &Ctx, presented: &Presented) -> Result<Option<(TokenKind, Standing)>> {
+    let digest = Digest::of(presented.bytes());
+    let claim = Claim { digest, foreign: None, access: None, client: None, account: None };
+    let (behind, now, _) = recall(ctx, &claim).await?;
+    let Some(Behind { known, holder, .. }) = behind else { return Ok(None) };
+    let good = now < known.secret.good_until;
+    Ok(good.then(|| (known.token.kind, known.token.standing(&holder.domain.policy, now))))
 }
 
 /// Verifies the credential of a request to Tokenhouse itself.

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, PermissionSet, Result, SecretText, form};
 
-use crate::extract::{basic_client, unreadable};
+use crate::extract::{SentClient, sent_client, unreadable};
 
 /// The parameters that are read.
 const NAMES: [&str; 9] = [
@@ -114,9 +114,8 @@ impl Asked {
     ///
     /// # Errors
     /// `unauthenticated` where there is none; `malformed` for a header that is not Basic.
-    pub(super) fn client(&self, parts: &Parts) -> Result<(String, Vec<SecretText>)> {
-        let of_header = basic_client(&parts.headers)?;
-        of_header.or_else(|| self.client.clone()).ok_or_else(Error::no_credential)
+    pub(super) fn client(&self, parts: &Parts) -> Result<SentClient> {
+        sent_client(&parts.headers, self.client.clone())
     }
 
     /// The permissions to which the access token is to be narrowed.

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokenhouse_authority::failures::{self, Tried};
 use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Granted, Terms};
 use tokenhouse_authority::{Ctx, api_tokens};
 use tokenhouse_model::credential::Presented;
@@ -18,7 +19,7 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 use super::asked::Asked;
 use super::shapes::Details;
 use crate::dialect::{Reply, UNKEPT};
-use crate::extract::{Body, Unknown, counted, read};
+use crate::extract::{Body, Unknown, counted, limited, read};
 use crate::record::Served;
 use crate::{App, House};
 
@@ -95,7 +96,9 @@ async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessTo
         wanted: wanted(scope.as_ref()),
     };
     let granted = grants::exchange(&app.ctx, &exchange).await;
-    let granted = granted.map_err(|error| invalid_grant(counted(app, Surface::Csp, error)))?;
+    let refused =
+        |error| limited(app, served, Tried::Secret(presented), invalid_grant(counted(app, Surface::Csp, error)));
+    let granted = granted.map_err(refused)?;
     served.called_by(granted.account, granted.token);
     let value = SecretText::new(String::from_utf8_lossy(presented.bytes()).into_owned());
     Ok(AccessToken::of(granted, Some(value)))
@@ -108,13 +111,14 @@ fn wanted(scope: Option<&PermissionSet>) -> Terms<'_> {
 
 /// An access token for an app. Wrong credentials are 401 (csp.md G12).
 async fn granted(app: &App, served: &Served, parts: &Parts, asked: &Asked) -> Result<AccessToken> {
-    let (id, secrets) = asked.client(parts)?;
+    let client = asked.client(parts)?;
     let (scope, org) = (asked.scope()?, asked.org.as_deref());
     let org = org.map(|text| tokenhouse_model::id::parse("organization", text)).transpose()?;
     let (surface, address) = (Surface::Csp, served.address);
-    let (id, secrets, wanted) = (&*id, &*secrets, wanted(scope.as_ref()));
+    let (id, secrets, wanted) = (&*client.id, &*client.secrets, wanted(scope.as_ref()));
     let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
-    let granted = granted.map_err(|error| counted(app, Surface::Csp, error))?;
+    let refused = |error| limited(app, served, client.tried(), counted(app, Surface::Csp, error));
+    let granted = granted.map_err(refused)?;
     served.called_by(granted.account, granted.token);
     Ok(AccessToken::of(granted, None))
 }
@@ -140,13 +144,22 @@ pub(super) struct DetailsRequest {
 }
 
 /// Tells what an api token is, for whoever has it.
-pub(super) async fn details(State(ctx): House, Body(ask): Body<DetailsRequest>) -> Reply<Unkept<Details>> {
-    Ok(unkept(told(&ctx, ask).await?))
+pub(super) async fn details(
+    State(ctx): House,
+    Unknown(served): Unknown,
+    Body(ask): Body<DetailsRequest>,
+) -> Reply<Unkept<Details>> {
+    Ok(unkept(told(&ctx, &served, ask).await?))
 }
 
-async fn told(ctx: &Arc<Ctx>, ask: DetailsRequest) -> Result<Details> {
+async fn told(ctx: &Arc<Ctx>, served: &Served, ask: DetailsRequest) -> Result<Details> {
     let value = ask.token_value.filter(|value| !value.expose().is_empty());
     let value = value.ok_or_else(|| Error::invalid("tokenValue", "is missing"))?;
-    let view = api_tokens::details(ctx, &Presented::new(value.expose().as_bytes())).await?;
+    let presented = Presented::new(value.expose().as_bytes());
+    let view = api_tokens::details(ctx, &presented).await.map_err(|error| match error.kind() {
+        // Here a bad credential is one that is not there.
+        ErrorKind::NotFound => failures::refused(ctx, served.address, Tried::Secret(&presented), error),
+        _ => error,
+    })?;
     Ok(Details::of(&view, Some(value)))
 }

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use tokenhouse_authority::failures::Tried;
 use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::id::parse;
@@ -15,7 +16,7 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 use super::form::{taken, typed};
 use crate::App;
 use crate::dialect::{Reply, UNKEPT};
-use crate::extract::{Unknown, basic_client, counted};
+use crate::extract::{Unknown, counted, limited, sent_client};
 use crate::record::Served;
 
 /// The grants, as metadata names them.
@@ -126,15 +127,18 @@ async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -
     let exchange = async |presented: &str, kinds| {
         let presented = &Presented::new(presented.as_bytes());
         let exchanged = grants::exchange(&app.ctx, &Exchange { presented, surface, address, kinds, wanted }).await;
-        exchanged.map_err(|error| invalid_grant(counted(app, surface, error)))
+        exchanged.map_err(|error| {
+            limited(app, served, Tried::Secret(presented), invalid_grant(counted(app, surface, error)))
+        })
     };
     let granted = match grant {
         Some(CLIENT) => {
             let org = org.map(|id| parse("org_id", id)).transpose()?;
             let sent = client.map(|id| (id.to_owned(), vec![SecretText::new(secret.unwrap_or_default().to_owned())]));
-            let (id, secrets) = basic_client(headers)?.or(sent).ok_or_else(Error::no_credential)?;
-            let ask = ClientGrant { id: &id, secrets: &secrets, surface, address, org, wanted };
-            grants::client(&app.ctx, &ask).await.map_err(|error| counted(app, surface, error))?
+            let client = sent_client(headers, sent)?;
+            let (id, secrets) = (&*client.id, &*client.secrets);
+            let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
+            granted.map_err(|error| limited(app, served, client.tried(), counted(app, surface, error)))?
         }
         Some(EXCHANGE) => exchange(Fields { subject, subject_type, requested, actor }.subject()?, Kinds::ANY).await?,
         Some(REFRESH) => {

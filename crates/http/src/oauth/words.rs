@@ -22,6 +22,9 @@ fn words(error: &Error) -> (StatusCode, &'static str) {
         (_, Refusal::TokenType) => (S::BAD_REQUEST, "unsupported_token_type"),
         (_, Refusal::GrantType) => (S::BAD_REQUEST, "unsupported_grant_type"),
         (_, Refusal::Field("scope" | "permission")) => (S::BAD_REQUEST, "invalid_scope"),
+        // The word says what is the matter: asking again will not help, however late.
+        (ErrorKind::Limited, Refusal::Grant(_)) => (S::TOO_MANY_REQUESTS, "invalid_grant"),
+        (ErrorKind::Limited, Refusal::Credential(_)) => (S::TOO_MANY_REQUESTS, "invalid_client"),
         (_, Refusal::Grant(_)) => (S::BAD_REQUEST, "invalid_grant"),
         (ErrorKind::Unauthenticated, _) => (S::UNAUTHORIZED, "invalid_client"),
         (ErrorKind::Forbidden, _) => (S::FORBIDDEN, "insufficient_scope"),

@@ -65,6 +65,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { key: "gate.org", allowed: "an org's name or id, or nothing", fits: |v| text(v, |t| t.len() <= 512) },
     Rule { key: "gate.rules", allowed: PATH, fits: |v| text(v, path) },
+    Rule { key: "limits.failures_per_address", allowed: "0 to 60000", fits: |v| within(v, 0, 60_000) },
+    Rule { key: "limits.failures_per_address_at_once", allowed: "1 to 100000", fits: |v| within(v, 1, 100_000) },
+    Rule { key: "limits.failures_per_credential", allowed: "0 to 60000", fits: |v| within(v, 0, 60_000) },
+    Rule { key: "limits.failures_per_credential_at_once", allowed: "1 to 100000", fits: |v| within(v, 1, 100_000) },
     Rule {
         key: "wavefront.upstream",
         allowed: "an http:// or https:// address without user, query and fragment, or nothing",
