@@ -365,7 +365,7 @@ impl<'a> Hands<'a> {
         Ok(true)
     }
 
-    /// Takes something; false where it was not held.
+    /// Takes something; false where it was not held. A rank is taken by who could give it.
     pub(crate) async fn take(&mut self, tx: &mut Tx<'_>, holder: Holder, what: &Given) -> Result<bool> {
         self.fresh.may(self.by)?;
         self.holder(tx, holder, None).await?;
@@ -373,10 +373,14 @@ impl<'a> Hands<'a> {
         let (taken, event) = match what {
             Given::Role(role) => {
                 let role = self.role(tx, *role).await?;
+                grant::demote(&self.fresh.effective, &role.permissions)?;
                 let event = Event::new(EventKind::RoleUnassigned, org, id).with("role", role.id.to_string());
                 (roles::unassign(tx.conn(), id, role.id).await?, event.with("name", role.name))
             }
             Given::Permission(text) => {
+                let mut lost = PermissionSet::none();
+                lost.insert(text);
+                grant::demote(&self.fresh.effective, &lost)?;
                 let event = Event::new(EventKind::PermissionRevoked, org, id).with("permission", text.as_str());
                 (roles::revoke(tx.conn(), id, text).await?, event)
             }

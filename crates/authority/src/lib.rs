@@ -17,6 +17,7 @@ pub mod install;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
+pub mod members;
 pub mod nodes;
 mod once;
 pub mod orgs;

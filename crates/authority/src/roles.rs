@@ -6,7 +6,7 @@ use tokenhouse_model::access::Act;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Event, EventKind, Removal};
 use tokenhouse_model::role::{self, Namespace, RoleKind};
-use tokenhouse_model::{Done, Error, PermissionSet, Result, Role, Uuid, id, name};
+use tokenhouse_model::{Done, Error, PermissionSet, Result, Role, Uuid, id, name, named};
 use tokenhouse_store::{Conn, Tx, roles};
 
 pub use crate::search::roles::{search, values};
@@ -44,6 +44,11 @@ impl RoleChange {
         }
         PermissionSet::parse(permissions.iter().map(String::as_str)).map(Some)
     }
+}
+
+/// A role of VMware Cloud Services gives what the words in it stand for, as the roles of these names do.
+fn spelled_out(permissions: PermissionSet, namespace: Namespace) -> PermissionSet {
+    if namespace == Namespace::Csp { named::spelled_out(&permissions) } else { permissions }
 }
 
 /// The role of this id, if the org can use it and it is of this namespace.
@@ -135,7 +140,7 @@ pub async fn just_changed_view(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R
 /// # Errors
 /// `missing_permission`, `invalid_field`, `duplicate`.
 pub async fn create(ctx: &Arc<Ctx>, caller: &Caller, new: RoleChange, namespace: Namespace) -> Result<Done<Outcome>> {
-    let permissions = new.check()?.unwrap_or_default();
+    let permissions = spelled_out(new.check()?.unwrap_or_default(), namespace);
     namespace.check_role(&permissions)?;
     let text = new.name.ok_or_else(|| Error::invalid("name", "is missing"))?.trim().to_owned();
     let description = new.description.unwrap_or_default();
@@ -213,6 +218,7 @@ async fn refill(
     permissions: PermissionSet,
     mut event: Event,
 ) -> Result<Event> {
+    let permissions = spelled_out(permissions, role.namespace);
     role.namespace.check_role(&permissions)?;
     let mut added = PermissionSet::none();
     permissions.iter().filter(|text| !role.permissions.contains(text)).for_each(|text| added.insert(text));

@@ -20,6 +20,8 @@ pub struct Given {
     pub permissions: PermissionSet,
     /// Until when; `NEVER` if it does not end.
     pub expires_at: Millis,
+    /// When it was given.
+    pub created_at: Millis,
 }
 
 /// An account with what it was given and what that comes to.
@@ -103,12 +105,13 @@ async fn given(conn: &mut Conn<'_>, holders: &[Uuid], now: Millis) -> Result<Has
             permissions: role.permissions.clone(),
             role: Some(role.clone()),
             expires_at: assignment.expires_at,
+            created_at: assignment.created_at,
         });
     }
     for grant in roles::granted_to(conn, holders, now).await? {
         let mut permissions = PermissionSet::none();
         permissions.insert(&grant.permission);
-        let one = Given { role: None, permissions, expires_at: grant.expires_at };
+        let one = Given { role: None, permissions, expires_at: grant.expires_at, created_at: grant.created_at };
         by_holder.entry(grant.holder_id).or_default().push(one);
     }
     Ok(by_holder)

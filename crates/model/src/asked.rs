@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::permission::{self, PermissionSet};
 use crate::role::{self, Namespace, Role, RoleKind};
-use crate::{Error, Millis, Result, Uuid, name};
+use crate::{Error, Millis, Result, Uuid, name, named};
 
 /// The roles of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,15 +96,13 @@ impl Asked {
             Ok(())
         };
         for text in &self.organization.roles {
-            let role = role::builtin(text).filter(|role| role.kind == RoleKind::Organization);
-            let role = role.filter(|role| role.namespace == Namespace::Csp).ok_or_else(|| not_held(text))?;
+            let role = named::organization(text).ok_or_else(|| not_held(text))?;
             add(Some(role.id()), &role.role().permissions, text)?;
         }
         for (service, asked) in &self.services {
             for text in &asked.roles {
                 if service == role::OPERATIONS {
-                    let role = role::builtin(text).filter(|role| role.kind == RoleKind::Service);
-                    let role = role.ok_or_else(|| not_held(text))?;
+                    let role = named::of_operations(text).ok_or_else(|| not_held(text))?;
                     add(Some(role.id()), &role.role().permissions, text)?;
                 } else {
                     // Of other services we know no role but by its own word.
@@ -123,6 +121,7 @@ impl Asked {
             let role = custom.iter().find(|role| role.kind == RoleKind::Custom && role.name_fold == folded);
             let role = role.ok_or_else(|| not_held(text))?;
             add(Some(role.id), &role.permissions, text)?;
+            self.check_custom(&role.permissions, text, held)?;
         }
         let organization =
             role::BUILTIN.iter().filter(|role| role.namespace == Namespace::Csp && role.kind == RoleKind::Organization);
@@ -131,6 +130,22 @@ impl Asked {
             return Err(Error::invalid("allowedScopes.organizationScopes.roles", why));
         }
         Ok(resolved)
+    }
+
+    /// A custom role counts for a service of which one has a role at least, as little as it may be (csp.md 3.3).
+    fn check_custom(&self, permissions: &PermissionSet, text: &str, held: &PermissionSet) -> Result<()> {
+        let has_one = |service: &String| {
+            let start = external(service, "");
+            let any = || held.services().any(|permission| permission.starts_with(&start));
+            self.services.get(service).is_some_and(|asked| !asked.roles.is_empty() || asked.all && any())
+        };
+        match named::services(permissions).into_iter().find(|service| !has_one(service)) {
+            None => Ok(()),
+            Some(service) => {
+                let why = format_args!("must name a role of {service} too, a viewer's perhaps: {text} is for that service");
+                Err(Error::invalid("allowedScopes.servicesScopes", why))
+            }
+        }
     }
 }
 

@@ -219,6 +219,12 @@ impl Error {
         Self::new(Kind::Forbidden, Refusal::NotCovered(permission.to_owned()), message)
     }
 
+    /// The caller may not take a rank that is above his own.
+    pub fn above(permission: &str) -> Self {
+        let message = format!("you can't take what you could not give: {permission}");
+        Self::new(Kind::Forbidden, Refusal::NotCovered(permission.to_owned()), message)
+    }
+
     /// Refused for a reason of its own.
     pub fn forbidden(why: impl Into<String>) -> Self {
         Self::new(Kind::Forbidden, Refusal::Plain, why)

@@ -25,16 +25,34 @@ const RANKS: &[(Permission, &[Permission])] = &[
 pub fn cover(caller: &PermissionSet, gained: &PermissionSet, holds: &PermissionSet) -> Result<()> {
     let manages_roles = caller.has(Permission::Roles) || caller.has(Permission::CspOrgOwner);
     let gained = &if manages_roles { gained.management() } else { gained.clone() };
-    let mut covers = caller.clone();
-    for (_, lower) in RANKS.iter().filter(|(higher, _)| caller.has(*higher)) {
-        covers.extend(&PermissionSet::of(lower));
-    }
-    let Some(lacking) = covers.lacks(gained) else { return Ok(()) };
+    let Some(lacking) = with_lower_ranks(caller).lacks(gained) else { return Ok(()) };
     let wavefront_only = gained.within(Namespace::Wavefront) && holds.within(Namespace::Wavefront);
     if caller.has(Permission::UserManagement) && wavefront_only {
         return Ok(());
     }
     Err(Error::not_covered(&lacking))
+}
+
+fn with_lower_ranks(caller: &PermissionSet) -> PermissionSet {
+    let mut covers = caller.clone();
+    for (_, lower) in RANKS.iter().filter(|(higher, _)| caller.has(*higher)) {
+        covers.extend(&PermissionSet::of(lower));
+    }
+    covers
+}
+
+/// Whether a caller with these effective permissions may take `lost` from somebody. Taking needs no covering but for ranks:
+/// nobody takes one that he could not give. Whoever manages the org's roles stands above them all.
+///
+/// # Errors
+/// `not_covered` naming the first that is above the caller.
+pub fn demote(caller: &PermissionSet, lost: &PermissionSet) -> Result<()> {
+    let mut ranks = PermissionSet::whole(Namespace::Csp);
+    ranks.extend(&PermissionSet::whole(Namespace::Splunk));
+    match with_lower_ranks(caller).lacks(&ranks.intersection(lost)) {
+        Some(above) if !caller.has(Permission::Roles) => Err(Error::above(&above)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether it depends on what the one who gains holds already, whether a caller with these effective permissions may

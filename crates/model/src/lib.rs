@@ -31,6 +31,7 @@ mod macros;
 pub mod moves;
 pub mod moving;
 pub mod name;
+pub mod named;
 pub mod org;
 pub mod permission;
 pub mod policy;

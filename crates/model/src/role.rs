@@ -93,16 +93,20 @@ pub fn check_name(text: &str) -> Result<()> {
 }
 
 impl Namespace {
-    /// Whether a role of this namespace may hold these permissions: a house role any, another only those of its own
-    /// namespace, so that whoever sees no other words is never shown half a role.
+    /// Whether a role of this namespace may hold these permissions: a house role any, one of VMware Cloud Services those
+    /// of services, another only those of its own namespace, so that whoever sees no other words is never shown half a
+    /// role. A rank is no custom role's: it would be held where nobody looks for it.
     ///
     /// # Errors
     /// `invalid_field`.
     pub fn check_role(self, permissions: &PermissionSet) -> Result<()> {
-        if self == Self::House || permissions.within(self) {
-            return Ok(());
-        }
-        let why = format_args!("of a {self} role must all be permissions of {self}");
+        let why = match self {
+            Self::House => return Ok(()),
+            Self::Csp if permissions.management().within(Self::Wavefront) => return Ok(()),
+            Self::Csp => "must be those of services: external/<service>/<role>, or what such roles stand for".to_owned(),
+            _ if permissions.within(self) => return Ok(()),
+            _ => format!("of a {self} role must all be permissions of {self}"),
+        };
         Err(crate::Error::invalid("permissions", why))
     }
 }
@@ -288,7 +292,7 @@ pub const BUILTIN: &[Builtin] = &[
     aoa(
         48,
         "aoa:admin",
-        "Manages accounts, groups, roles and their tokens",
+        "Admin: manages accounts, groups, roles and their tokens",
         &[P::UserManagement, P::TokenManagement, P::SamlSsoManagement],
     ),
     aoa(49, "aoa:alerts", "Alerts", &[P::AlertsManagement]),
@@ -314,6 +318,11 @@ impl Builtin {
     /// Its id, the same in every installation.
     pub const fn id(&self) -> Uuid {
         Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + self.number as u128)
+    }
+
+    /// What people call it: how its description begins.
+    pub fn title(&self) -> &'static str {
+        self.description.split_once(':').map_or(self.description, |(title, _)| title)
     }
 
     /// It as a row.

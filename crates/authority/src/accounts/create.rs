@@ -56,7 +56,7 @@ impl Holdings {
 pub const MOST_CREATED: usize = 200;
 
 /// Everything random or slow about a new account, made before the transaction, which may run more than once.
-struct Draft {
+pub(crate) struct Draft {
     account: Uuid,
     identity: Uuid,
     identifier: String,
@@ -64,7 +64,14 @@ struct Draft {
     new: NewAccount,
 }
 
-async fn draft(ctx: &Ctx, mut new: NewAccount) -> Result<Draft> {
+impl Draft {
+    /// E-mail address or `sa::name`, folded.
+    pub(crate) fn identifier(&self) -> &str {
+        &self.identifier
+    }
+}
+
+pub(crate) async fn draft(ctx: &Ctx, mut new: NewAccount) -> Result<Draft> {
     name::check_optional("description", &new.description, name::DESCRIPTION)?;
     let identifier = match new.kind {
         AccountKind::User => name::email("identifier", &new.identifier)?,
@@ -119,7 +126,7 @@ pub async fn create_many(ctx: &Arc<Ctx>, caller: &Caller, new: Vec<NewAccount>) 
     .await
 }
 
-async fn make(tx: &mut Tx<'_>, fresh: &Fresh, draft: &Draft) -> Result<Uuid> {
+pub(crate) async fn make(tx: &mut Tx<'_>, fresh: &Fresh, draft: &Draft) -> Result<Uuid> {
     let (now, new, identifier) = (tx.now(), &draft.new, &draft.identifier);
     if accounts::by_identifier(tx.conn(), fresh.org.id, identifier).await?.is_some() {
         return Err(Error::duplicate("an account"));

@@ -16,6 +16,7 @@ use tokenhouse_store::{Conn, Tx, accounts, roles};
 
 pub use crate::search::accounts::{search, values};
 pub use create::{Holdings, NewAccount, create, create_many};
+pub(crate) use create::{draft, make};
 pub(crate) use set::assignments;
 pub use set::{Wanted, set};
 pub(crate) use several::erase;

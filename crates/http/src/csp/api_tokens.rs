@@ -75,7 +75,7 @@ pub(super) async fn create(State(ctx): House, As(caller, _): Csp, Body(ask): Bod
 pub(super) async fn list(State(ctx): House, As(caller, _): Csp) -> Reply<Json<Paged<Details>>> {
     let listed = api_tokens::list(&ctx, &caller).await?;
     let results: Vec<_> = listed.iter().map(|api| Details::of(api, None)).collect();
-    Ok(Json(Paged { total_results: results.len(), results, next_link: None, prev_link: None }))
+    Ok(Json(Paged::whole(results)))
 }
 
 /// Shows one.

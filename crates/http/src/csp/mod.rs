@@ -3,16 +3,20 @@
 mod api_tokens;
 mod apps;
 mod asked;
+mod assign;
 mod clients;
+mod custom_roles;
+mod entries;
 mod exchange;
 mod keys;
+mod members;
 mod metadata;
 mod people;
 mod shapes;
 mod words;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use tokenhouse_model::Surface;
 
 use crate::extract::{As, Door};
@@ -60,6 +64,46 @@ pub(crate) fn router() -> Router<App> {
         .route("/orgs/{org}/oauth-apps/{id}", get(apps::get).patch(apps::update))
         .route("/orgs/{org}/oauth-apps/{id}/secret", put(apps::replace).post(apps::rotate).delete(apps::finish))
         .route("/orgs/{org}/clients", get(clients::list).post(clients::add))
-        .route("/orgs/{org}/clients/{id}", get(clients::get).patch(clients::update).delete(clients::remove));
-    Router::new().nest("/csp/gateway/am/api", am)
+        .route("/orgs/{org}/clients/{id}", get(clients::get).patch(clients::update).delete(clients::remove))
+        .route("/orgs/{org}/roles", get(members::org_roles))
+        .route("/orgs/{org}/roles/{name}", get(members::org_role))
+        .route("/orgs/{org}/users", get(members::users))
+        .route("/orgs/{org}/users/search", get(members::search))
+        .route("/orgs/{org}/groups", get(members::org_groups))
+        .route("/orgs/{org}/groups/{id}", get(members::org_group))
+        .route("/orgs/{org}/groups/{id}/users", get(members::group_users))
+        .route("/orgs/{org}/invitations", post(assign::invite))
+        .route("/v2/orgs/{org}/users", get(members::users))
+        .route("/v2/users/search", post(members::search_users))
+        .route("/users/{acct}", get(members::user))
+        .nest("/loggedin/user/orgs/{org}", reading())
+        .nest("/users/{acct}/orgs/{org}", reading().merge(changing()))
+        .nest("/v2/users/{acct}/orgs/{org}", reading().merge(changing()))
+        .nest("/v3/users/{acct}/orgs/{org}", reading().merge(changing()))
+        .nest("/orgs/{org}/users/{acct}", reading().merge(changing()));
+    let custom = Router::new()
+        .route("/", get(custom_roles::list).post(custom_roles::create))
+        .route("/{name}", get(custom_roles::get).put(custom_roles::replace))
+        .route("/{name}", patch(custom_roles::update).delete(custom_roles::delete));
+    Router::new()
+        .nest("/csp/gateway/am/api", am)
+        .nest("/csp/gateway/iam-roles-mgmt/api/orgs/{org}/custom-roles", custom)
+}
+
+/// What is told of a member, below every path that names one.
+fn reading() -> Router<App> {
+    Router::new()
+        .route("/info", get(members::info))
+        .route("/roles", get(members::roles))
+        .route("/service-roles", get(members::service_roles))
+        .route("/custom-roles", get(members::custom_roles))
+        .route("/groups", get(members::groups))
+}
+
+/// What is changed of one.
+fn changing() -> Router<App> {
+    Router::new()
+        .route("/roles", patch(assign::organization))
+        .route("/service-roles", patch(assign::services))
+        .route("/custom-roles", patch(assign::custom))
 }

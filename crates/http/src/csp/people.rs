@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokenhouse_authority::orgs;
+use tokenhouse_authority::views::AccountView;
+use tokenhouse_authority::{members, orgs};
 use tokenhouse_model::id::parse;
-use tokenhouse_model::{Error, Org, Result, Uuid};
+use tokenhouse_model::{Org, Uuid};
 
 use super::Csp;
 use super::shapes::{Paged, Person, domain};
@@ -14,20 +15,17 @@ use crate::House;
 use crate::dialect::Reply;
 use crate::extract::{As, Path};
 
-/// The account of a caller: of an org token there is none.
-fn account(caller: &tokenhouse_authority::Caller) -> Result<&tokenhouse_model::Account> {
-    caller.account().ok_or_else(|| Error::forbidden("nobody is signed in with an org token"))
-}
-
 /// Who is signed in.
 pub(super) async fn me(As(caller, _): Csp) -> Reply<Json<Person>> {
-    Ok(Json(Person::of(account(&caller)?)))
+    Ok(Json(Person::of(members::own(&caller)?)))
 }
 
 /// The same in OpenID Connect's words (csp.md 1.6).
-pub(super) async fn userinfo(As(caller, _): Csp) -> Reply<Json<Value>> {
-    let account = account(&caller)?;
+pub(super) async fn userinfo(State(ctx): House, As(caller, _): Csp) -> Reply<Json<Value>> {
+    let AccountView { account, groups, .. } = members::get(&ctx, &caller, None).await?;
     let identifier = &account.identifier;
+    let (group_ids, group_names): (Vec<Uuid>, Vec<&str>) =
+        groups.iter().map(|view| (view.group.id, view.group.name.as_str())).unzip();
     Ok(Json(json!({
         "sub": account.id,
         "acct": identifier,
@@ -39,8 +37,8 @@ pub(super) async fn userinfo(As(caller, _): Csp) -> Reply<Json<Value>> {
         "email_verified": identifier.contains('@'),
         "given_name": "",
         "family_name": "",
-        "group_ids": [],
-        "group_names": [],
+        "group_ids": group_ids,
+        "group_names": group_names,
     })))
 }
 
@@ -106,7 +104,7 @@ pub(super) async fn orgs(State(ctx): House, As(caller, _): Csp) -> Reply<Json<It
 /// The same in pages.
 pub(super) async fn orgs_paged(State(ctx): House, As(caller, _): Csp) -> Reply<Json<Paged<Organization>>> {
     let results: Vec<_> = orgs::of_caller(&ctx, &caller).await?.into_iter().map(Organization::from).collect();
-    Ok(Json(Paged { total_results: results.len(), results, next_link: None, prev_link: None }))
+    Ok(Json(Paged::whole(results)))
 }
 
 /// The one that he acts in when he names none.

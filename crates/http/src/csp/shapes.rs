@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokenhouse_authority::api_tokens::ApiTokenView;
 use tokenhouse_model::account::Account;
 use tokenhouse_model::asked::{Asked, ServiceRoles};
+use tokenhouse_model::search::Found;
 use tokenhouse_model::token::Standing;
 use tokenhouse_model::{Error, NEVER, PermissionSet, Result, SecretText, Uuid};
 
@@ -63,9 +64,7 @@ impl AllowedScopes {
             |roles: Roles| ServiceRoles { all: roles.all_roles || roles.all_permissions, roles: names(roles.roles) };
         let mut services = BTreeMap::new();
         for roles in scopes.services_scopes {
-            let service = roles.service_definition_id.clone().unwrap_or_default();
-            // Some send the link, of which the id is the end (csp.md 3.2).
-            let service = service.rsplit('/').next().unwrap_or_default().to_owned();
+            let service = service_id(roles.service_definition_id.clone().unwrap_or_default());
             let named: &mut ServiceRoles = services.entry(service).or_default();
             let roles = of(roles);
             named.all |= roles.all;
@@ -78,6 +77,11 @@ impl AllowedScopes {
             custom: names(scopes.custom_roles),
         })
     }
+}
+
+/// The id of a service. Some send the link, of which the id is the end (csp.md 3.2).
+pub(super) fn service_id(text: String) -> String {
+    text.rsplit_once('/').map(|(_, id)| id.to_owned()).unwrap_or(text)
 }
 
 impl From<&Asked> for AllowedScopes {
@@ -168,6 +172,11 @@ pub(super) struct Paged<T> {
 }
 
 impl<T> Paged<T> {
+    /// All there are, on one page.
+    pub(super) fn whole(results: Vec<T>) -> Self {
+        Self { total_results: results.len(), results, next_link: None, prev_link: None }
+    }
+
     pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> Paged<U> {
         let Self { results, total_results, next_link, prev_link } = self;
         Paged { results: results.into_iter().map(of).collect(), total_results, next_link, prev_link }
@@ -179,18 +188,18 @@ impl<T> Paged<T> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Paging {
     page_start: Option<usize>,
-    page_limit: Option<usize>,
+    page_limit: Option<u32>,
 }
 
 /// The most items of a page, and how many it has unless told.
-const LARGEST: usize = 200;
+const LARGEST: u32 = 200;
 
 impl Paging {
-    /// Cuts the page out of all there are.
+    /// The first item that is asked for, counted from 1, and how many.
     ///
     /// # Errors
     /// `invalid_field`.
-    pub(super) fn cut<T>(&self, all: Vec<T>, path: &str) -> Result<Paged<T>> {
+    pub(super) fn bounds(&self) -> Result<(usize, u32)> {
         let (start, limit) = (self.page_start.unwrap_or(1), self.page_limit.unwrap_or(LARGEST));
         if start == 0 {
             return Err(Error::invalid("pageStart", "must be at least 1"));
@@ -198,12 +207,37 @@ impl Paging {
         if !(1..=LARGEST).contains(&limit) {
             return Err(Error::invalid("pageLimit", format_args!("must be 1 to {LARGEST}")));
         }
-        let total_results = all.len();
-        let link = |start: usize| format!("{path}?pageStart={start}&pageLimit={limit}");
+        Ok((start, limit))
+    }
+
+    /// Cuts the page out of all there are.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub(super) fn cut<T>(&self, all: Vec<T>, path: &str) -> Result<Paged<T>> {
+        let (start, limit) = self.bounds()?;
+        let (total, limit) = (all.len(), limit as usize);
+        let more = total.saturating_sub(limit) >= start;
+        self.linked(all.into_iter().skip(start - 1).take(limit).collect(), total, more, path)
+    }
+
+    /// The page that a search found.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub(super) fn of<T>(&self, found: Found<T>, path: &str) -> Result<Paged<T>> {
+        let total = usize::try_from(found.total).unwrap_or(0);
+        self.linked(found.items, total, found.more, path)
+    }
+
+    fn linked<T>(&self, results: Vec<T>, total_results: usize, more: bool, path: &str) -> Result<Paged<T>> {
+        let (start, limit) = self.bounds()?;
+        let with = if path.contains('?') { '&' } else { '?' };
+        let link = |start: usize| format!("{path}{with}pageStart={start}&pageLimit={limit}");
         Ok(Paged {
-            next_link: (total_results.saturating_sub(limit) >= start).then(|| link(start.saturating_add(limit))),
-            prev_link: (start > 1).then(|| link(start.saturating_sub(limit).max(1))),
-            results: all.into_iter().skip(start - 1).take(limit).collect(),
+            next_link: more.then(|| link(start.saturating_add(limit as usize))),
+            prev_link: (start > 1).then(|| link(start.saturating_sub(limit as usize).max(1))),
+            results,
             total_results,
         })
     }
