@@ -142,7 +142,8 @@ impl Asked {
         match named::services(permissions).into_iter().find(|service| !has_one(service)) {
             None => Ok(()),
             Some(service) => {
-                let why = format_args!("must name a role of {service} too, a viewer's perhaps: {text} is for that service");
+                let why =
+                    format_args!("must name a role of {service} too, a viewer's perhaps: {text} is for that service");
                 Err(Error::invalid("allowedScopes.servicesScopes", why))
             }
         }

@@ -56,7 +56,9 @@ impl Named {
     /// The permission that is a service's own word for it.
     pub fn word(&self) -> String {
         match self {
-            Self::Service { service, resource: Some(resource), role } => external(service, &format!("{resource}/{role}")),
+            Self::Service { service, resource: Some(resource), role } => {
+                external(service, &format!("{resource}/{role}"))
+            }
             Self::Service { service, resource: None, role } => external(service, role),
             Self::Organization(text) | Self::Custom(text) => text.clone(),
         }

@@ -103,7 +103,9 @@ impl Namespace {
         let why = match self {
             Self::House => return Ok(()),
             Self::Csp if permissions.management().within(Self::Wavefront) => return Ok(()),
-            Self::Csp => "must be those of services: external/<service>/<role>, or what such roles stand for".to_owned(),
+            Self::Csp => {
+                "must be those of services: external/<service>/<role>, or what such roles stand for".to_owned()
+            }
             _ if permissions.within(self) => return Ok(()),
             _ => format!("of a {self} role must all be permissions of {self}"),
         };

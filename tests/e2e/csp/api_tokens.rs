@@ -97,7 +97,7 @@ both! {
         // A custom role.
         let role = json!({"name": "Pager", "permissions": ["alerts_management"]});
         house.post(&house.admin, "/v1/roles", role).await.expect(201);
-        let mut custom = scopes(&["org_member"], &[]);
+        let mut custom = scopes(&["org_member"], &["aoa:viewer"]);
         custom["customRoles"] = json!([{"name": "Pager"}]);
         refused(&ask(custom.clone()).await, 400, &not_held("Pager"));
         let me = house.get(&session, &format!("{AM}/loggedin/user")).await.expect(200).text("userId");

@@ -3,11 +3,15 @@
 mod access;
 mod api_tokens;
 mod apps;
+mod custom_roles;
 mod exchange;
 mod failures;
 mod forgeries;
 mod guests;
+mod invitations;
+mod members;
 mod onboarded;
+mod roles;
 
 use serde_json::{Value, json};
 use tokenhouse_authority::keys;

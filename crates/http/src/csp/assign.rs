@@ -54,7 +54,9 @@ impl Of {
         match self {
             Self::Service(service) => Ok(Named::Service { service: service.clone(), resource, role: name }),
             // To pass over what binds a role would give more than was asked for.
-            _ if resource.is_some() => Err(Error::invalid("resource", "must be left out: such a role is bound to none")),
+            _ if resource.is_some() => {
+                Err(Error::invalid("resource", "must be left out: such a role is bound to none"))
+            }
             Self::Organization => Ok(Named::Organization(name)),
             Self::Custom => Ok(Named::Custom(name)),
         }
@@ -204,7 +206,8 @@ fn given(of: &Of, roles: Option<Vec<RoleRequest>>, names: Option<Vec<String>>) -
 
 impl InvitationRequest {
     fn read(self) -> Result<Invitation> {
-        let names: Vec<String> = self.org_role_name.into_iter().chain(self.org_role_names.unwrap_or_default()).collect();
+        let names: Vec<String> =
+            self.org_role_name.into_iter().chain(self.org_role_names.unwrap_or_default()).collect();
         let mut give = given(&Of::Organization, self.organization_roles, Some(names))?;
         for one in self.service_roles_dtos.into_iter().flatten() {
             let of = service(one.service_definition_id, one.service_definition_link)?;

@@ -1,6 +1,6 @@
 use super::token;
 use crate::access::Act;
-use crate::grant::{Minting, cover, depends, mint};
+use crate::grant::{Minting, cover, demote, depends, mint};
 use crate::role::Namespace;
 use crate::{ErrorKind, Permission as P, PermissionSet, Reach, Refusal, Scopes, Surface};
 
@@ -89,11 +89,34 @@ fn who_gains_matters_only_where_the_exception_could_decide() {
 fn a_role_of_a_namespace_holds_only_its_permissions() {
     let mixed = PermissionSet::parse(["ingestion", "house:read", "external/x/y"]).unwrap();
     assert!(Namespace::House.check_role(&mixed).is_ok());
-    for namespace in [Namespace::Wavefront, Namespace::Csp, Namespace::Splunk] {
+    for namespace in [Namespace::Wavefront, Namespace::Splunk] {
         assert!(namespace.check_role(&mixed).is_err());
         assert!(namespace.check_role(&PermissionSet::whole(namespace)).is_ok());
         assert!(namespace.check_role(&PermissionSet::none()).is_ok());
     }
+    // One of VMware Cloud Services is for services, and hides no rank.
+    let services = PermissionSet::parse(["ingestion", "external/x/y"]).unwrap();
+    assert!(Namespace::Csp.check_role(&services).is_ok());
+    for word in ["house:read", "csp:org_owner", "csp:developer", "splunk:admin"] {
+        let mut with = services.clone();
+        with.insert(word);
+        assert!(Namespace::Csp.check_role(&with).is_err(), "{word}");
+    }
+}
+
+#[test]
+fn a_rank_is_taken_by_who_could_give_it_and_anything_else_by_anybody() {
+    let ranks = [P::CspOrgOwner, P::CspOrgAdmin, P::CspOrgMember, P::CspDeveloper];
+    let takes = |caller: &[P]| ranks.map(|rank| demote(&set(caller), &set(&[rank])).is_ok());
+    assert_eq!(takes(&[P::CspOrgOwner]), [true; 4]);
+    assert_eq!(takes(&[P::CspOrgAdmin]), [false, true, true, false]);
+    assert_eq!(takes(&[P::UserManagement, P::SplunkAdmin, P::Accounts]), [false; 4]);
+    // Whoever manages roles stands above the dialects' ranks.
+    assert_eq!(takes(&[P::Roles]), [true; 4]);
+    let mut rest = PermissionSet::parse(["external/x/y"]).unwrap();
+    rest.extend(&set(&[P::Read, P::Ingestion]));
+    assert!(demote(&PermissionSet::none(), &rest).is_ok());
+    assert!(demote(&set(&[P::SplunkPower]), &set(&[P::SplunkAdmin])).is_err());
 }
 
 #[test]

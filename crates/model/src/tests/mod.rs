@@ -10,6 +10,7 @@ mod import;
 mod job;
 mod jwt;
 mod moves;
+mod named;
 mod rate;
 mod search;
 mod signing;
