@@ -49,21 +49,21 @@ const SAME: Millis = 1000;
 pub fn refused(ctx: &Ctx, address: Option<IpAddr>, tried: Tried<'_>, error: Error) -> Error {
     let (now, failures, limits) = (ctx.now(), &ctx.failures, ctx.settings.limits);
     let from = address.map(network);
-    let (credential, counts) = match tried {
-        Tried::Secret(presented) => (Key::Secret(Digest::of(presented.bytes())), true),
-        Tried::Header(id) => {
-            let client = client(id);
-            failures.headers.set(&Key::Both(client, from), now + SAME);
-            (Key::Client(client), true)
-        }
-        Tried::Body(id) => {
-            let client = client(id);
-            (Key::Client(client), failures.headers.set(&Key::Both(client, from), 0) <= now)
-        }
+    let credential = match tried {
+        Tried::Secret(presented) => Key::Secret(Digest::of(presented.bytes())),
+        // What was told of the header is told of the body that comes with it.
+        Tried::Body(id) if failures.headers.set(&Key::Both(client(id), from), 0) > now => return error,
+        Tried::Header(id) | Tried::Body(id) => Key::Client(client(id)),
     };
-    let wait = failures.addresses.take(limits.address, &Key::Address(from), now, counts);
-    let wait = wait.max(failures.credentials.take(limits.credential, &credential, now, counts));
-    if wait == 0 { error } else { error.too_often(u32::try_from((wait + 999) / 1000).unwrap_or(u32::MAX)) }
+    let wait = failures.addresses.take(limits.address, &Key::Address(from), now);
+    let wait = wait.max(failures.credentials.take(limits.credential, &credential, now));
+    if wait > 0 {
+        return error.too_often(u32::try_from((wait + 999) / 1000).unwrap_or(u32::MAX));
+    }
+    if let Tried::Header(id) = tried {
+        failures.headers.set(&Key::Both(client(id), from), now + SAME);
+    }
+    error
 }
 
 /// A client's id as it is looked up, whatever it is.
@@ -125,14 +125,14 @@ impl Places {
         places.into_iter().filter_map(|place| self.times.get(usize::try_from(place).ok()?))
     }
 
-    /// Counts one more failure, or only looks. How long there is no room for one, in milliseconds; 0 where there is.
-    fn take(&self, rate: Rate, key: &Key, now: Millis, counts: bool) -> Millis {
+    /// Counts one more failure. How long there is no room for it, in milliseconds; 0 where there is.
+    fn take(&self, rate: Rate, key: &Key, now: Millis) -> Millis {
         let waits = self.of(key).map(|place| {
             let mut wait = 0;
             let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_at| {
                 let taken = rate.take(paid_at, now);
                 wait = taken.err().unwrap_or(0);
-                taken.ok().filter(|_| counts)
+                taken.ok()
             });
             wait
         });

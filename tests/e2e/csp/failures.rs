@@ -171,7 +171,6 @@ both! {
             house.wait(1);
             refused(&by_body(house, &other, &wrong).await, 401, WRONG);
         }
-        refused(&by_body(house, &other, &wrong).await, 401, WRONG);
         too_often(&by_body(house, &other, &wrong).await, WRONG, "2");
     }
 
