@@ -17,6 +17,7 @@ os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from served import PASSWORD, URL, Org, holds, main, same
@@ -49,9 +50,10 @@ def ask(method, path, body=None):
     return answer.json()
 
 
-def api_token():
+def api_token(**more):
     """A new api token: its value."""
-    return ask("POST", "/loggedin/user/api-tokens", {"allowedScopes": SCOPES, "tokenName": "client"})["apiToken"]
+    wanted = {"allowedScopes": {**SCOPES, **more}, "tokenName": "client"}
+    return ask("POST", "/loggedin/user/api-tokens", wanted)["apiToken"]
 
 
 def app(**more):
@@ -135,5 +137,22 @@ def authlib():
         jwt.JWTClaimsRegistry(iss={"essential": True, "value": URL}, exp={"essential": True}).validate(read.claims)
 
 
+def authlib_id_token():
+    """A client of OpenID Connect refreshes with an api token and believes what it is told of its owner."""
+    metadata = requests.get(f"{AM}/.well-known/openid-configuration", timeout=30).json()
+    holds("openid" in metadata["scopes_supported"], metadata)
+    client = OAuth2Session(token_endpoint_auth_method="none")
+    client.token = {"refresh_token": api_token(generalScopes=["openid"]), "token_type": "bearer"}
+    token = client.refresh_token(metadata["token_endpoint"])
+    keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=30).json())
+    read = jwt.decode(token["id_token"], keys, algorithms=metadata["id_token_signing_alg_values_supported"])
+    access = jwt.decode(token["access_token"], keys, algorithms=["RS256"]).claims
+    wanted = {name: {"essential": True, "value": value} for name, value in (("iss", URL), ("aud", access["azp"]))}
+    known = {"client_id": access["azp"], "access_token": token["access_token"]}
+    claims = CodeIDToken(read.claims, read.header, wanted, known)
+    claims.validate()
+    same((claims["sub"], claims["email"], claims["context_name"]), (access["sub"], email, org_id))
+
+
 title = f"vdk-control-api-auth {importlib.metadata.version('vdk-control-api-auth')} and others of csp"
-main(title, [sdk_api_token, sdk_app, sdk_refused, vdk, authlib])
+main(title, [sdk_api_token, sdk_app, sdk_refused, vdk, authlib, authlib_id_token])

@@ -198,7 +198,7 @@ impl House {
             patience -= 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        for name in ["secret", "password", "apiToken", "access_token", "refresh_token", "clientSecret"] {
+        for name in ["secret", "password", "apiToken", "access_token", "refresh_token", "id_token", "clientSecret"] {
             if let Some(secret) = answer.body.get(name).and_then(Value::as_str) {
                 self.secret(secret);
             }

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 };
 use tokenhouse_authority::api_tokens::{self, NewApiToken};
 use tokenhouse_authority::apps::{self, NewApp};
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, IdToken, Terms};
 use tokenhouse_authority::verify::{self, Verdict};
 use tokenhouse_authority::{Ctx, Settings as Verify, install, keys, orgs::NewOrg, pulse};
 use tokenhouse_model::app::{self, AppTerms};
@@ -80,7 +80,7 @@ fn asked() -> Asked {
 }
 
 fn terms(audience: Option<&str>, algorithm: Algorithm) -> Terms<'_> {
-    Terms { scope: None, audience, algorithm, typ: Typ::AccessToken }
+    Terms { scope: None, audience, algorithm, typ: Typ::AccessToken, id_token: IdToken::Never }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]

@@ -57,6 +57,19 @@ pub struct Terms<'a> {
     pub algorithm: Algorithm,
     /// What it says to be.
     pub typ: Typ,
+    /// Whether an id token is to come with it.
+    pub id_token: IdToken,
+}
+
+/// Whether it is told who somebody is (OpenID Connect Core 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdToken {
+    /// No.
+    Never,
+    /// Where what is exchanged may tell it.
+    Allowed,
+    /// It was asked for: what may not tell it is refused.
+    Asked,
 }
 
 /// An access token.
@@ -72,6 +85,8 @@ pub struct Granted {
     pub token: Uuid,
     /// The account for which it acts.
     pub account: Uuid,
+    /// Who that is, for the client.
+    pub id_token: Option<SecretText>,
 }
 
 /// Gives an access token for a secret: what the token may do now, for half an hour, and never longer than the token lives.
@@ -125,6 +140,9 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
         }
         permissions = scope.clone();
     }
+    if ask.id_token == IdToken::Asked && !good.openid() {
+        return Err(Error::invalid("scope", "is more than the token has: openid"));
+    }
     let ring = keys::ring(ctx).await?;
     let now = ctx.now();
     let life = jwt::life(life, good.ends_at, now).map_err(Error::credential)?;
@@ -140,6 +158,7 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
         algorithm: ask.algorithm,
         typ: ask.typ,
         permissions,
+        identity: good.openid() && ask.id_token != IdToken::Never,
     };
     let told = |made: &Made| Granted {
         text: made.text.clone(),
@@ -147,6 +166,7 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
         permissions: made.wanted.permissions.clone(),
         token: good.token().id,
         account: account.id,
+        id_token: made.id_token.clone(),
     };
     if let Some(made) = ctx.minted.again(&wanted, now + life, now)
         && ring.signs(made.key, now)
@@ -175,7 +195,13 @@ async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<
         secret_id: good.secret_id(),
     };
     let (text, key) = ring.sign(ctx, ask.algorithm, ask.typ, &claims, now)?;
-    let made = Arc::new(Made { wanted, key, text, expires_at: claims.exp * 1000 });
+    let id_token = if wanted.identity {
+        // By the one algorithm that every client of OpenID Connect knows.
+        Some(ring.sign(ctx, Algorithm::Rs256, Typ::Jwt, &claims.identity(&text), now)?.0)
+    } else {
+        None
+    };
+    let made = Arc::new(Made { wanted, key, text, id_token, expires_at: claims.exp * 1000 });
     ctx.minted.remember(&made);
     Ok(told(&made))
 }
@@ -189,6 +215,7 @@ struct Wanted {
     algorithm: Algorithm,
     typ: Typ,
     permissions: PermissionSet,
+    identity: bool,
 }
 
 /// An access token that was made.
@@ -197,6 +224,7 @@ struct Made {
     wanted: Wanted,
     key: Uuid,
     text: SecretText,
+    id_token: Option<SecretText>,
     expires_at: Millis,
 }
 

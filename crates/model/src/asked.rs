@@ -36,12 +36,19 @@ pub struct Asked {
     pub custom: Vec<String>,
 }
 
+/// The general scope by which one may be told who its maker is (csp.md 3.5).
+pub const OPENID: &str = "openid";
 /// The most roles and services that may be named, together.
 pub const MOST_NAMED: usize = 500;
 /// The most `general` scopes.
 const MOST_GENERAL: usize = 20;
 
 impl Asked {
+    /// Whether it is to tell who its maker is.
+    pub fn openid(&self) -> bool {
+        self.general.iter().any(|text| text == OPENID)
+    }
+
     /// Checks that it can be read at all.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! Access tokens as text: compact signed JWTs (RFC 7515 7.1, RFC 7519) with the claims of csp.md 2 and RFC 9068.
+//! Access tokens as text: compact signed JWTs (RFC 7515 7.1, RFC 7519) with the claims of csp.md 2 and RFC 9068. Id tokens
+//! beside them, which are made here and never read.
 //!
 //! What is read here was sent by anybody. Nothing of it is believed before its signature was checked, and of the header
 //! only two things are used: which algorithm and which key, both of which must be ours.
@@ -166,19 +167,61 @@ impl Claims {
         }
     }
 
-    /// What is to be signed with this key.
-    ///
-    /// # Errors
-    /// None that can happen: claims are strings and numbers.
-    pub fn to_sign(&self, typ: Typ, algorithm: Algorithm, key: Uuid) -> Result<Zeroizing<String>> {
-        let header = serde_json::json!({ "alg": algorithm, "kid": key, "typ": typ.as_str() });
-        let claims = Zeroizing::new(serde_json::to_vec(self).map_err(crate::Error::internal)?);
-        let mut text = Zeroizing::new(String::with_capacity(claims.len() * 4 / 3 + 160 + LONGEST_SIGNATURE));
-        URL_SAFE_NO_PAD.encode_string(header.to_string(), &mut text);
-        text.push('.');
-        URL_SAFE_NO_PAD.encode_string(&*claims, &mut text);
-        Ok(text)
+    /// Who it is that the access token of this text acts for, in OpenID Connect's words.
+    pub fn identity(&self, text: &SecretText) -> Identity {
+        let Self { iss, sub, exp, iat, azp, acct, username, domain, context_name, .. } = self.clone();
+        let hash = text.digest().0;
+        let at_hash = URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().unwrap_or(&[0; 16]));
+        let (email, email_verified, aud) = (acct.clone(), acct.contains('@'), azp.clone());
+        Identity { iss, sub, aud, exp, iat, azp, at_hash, email, email_verified, acct, username, domain, context_name }
     }
+}
+
+/// The claims of an id token (OpenID Connect Core 2, csp.md 1.1): who somebody is, for the client that asked. It is no
+/// credential: it lacks what [`Claims`] must have, names no secret that it came from, and is for the client and nobody
+/// else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Who says so.
+    pub iss: String,
+    /// Who it is: the account's id.
+    pub sub: String,
+    /// For whom: the client, as the access token names it in `azp`. Never the issuer.
+    pub aud: String,
+    /// It is over from then on, as the access token is.
+    pub exp: i64,
+    /// When it was made.
+    pub iat: i64,
+    /// The client once more.
+    pub azp: String,
+    /// The left half of the access token's SHA-256, so that they can't be swapped.
+    pub at_hash: String,
+    /// The account's identifier, as all that follow: an e-mail address.
+    pub email: String,
+    /// Whether it is one.
+    pub email_verified: bool,
+    /// The login.
+    pub acct: String,
+    /// The same.
+    pub username: String,
+    /// What stands behind its at sign.
+    pub domain: String,
+    /// The org in which he is who he is.
+    pub context_name: Uuid,
+}
+
+/// What is to be signed with this key.
+///
+/// # Errors
+/// None that can happen: claims are strings and numbers.
+pub fn to_sign(claims: &impl Serialize, typ: Typ, algorithm: Algorithm, key: Uuid) -> Result<Zeroizing<String>> {
+    let header = serde_json::json!({ "alg": algorithm, "kid": key, "typ": typ.as_str() });
+    let claims = Zeroizing::new(serde_json::to_vec(claims).map_err(crate::Error::internal)?);
+    let mut text = Zeroizing::new(String::with_capacity(claims.len() * 4 / 3 + 160 + LONGEST_SIGNATURE));
+    URL_SAFE_NO_PAD.encode_string(header.to_string(), &mut text);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(&*claims, &mut text);
+    Ok(text)
 }
 
 /// A signed JWT of what was signed and its signature.

@@ -8,6 +8,7 @@ mod exchange;
 mod failures;
 mod forgeries;
 mod guests;
+mod id_tokens;
 mod invitations;
 mod members;
 mod onboarded;

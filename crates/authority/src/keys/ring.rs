@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use aws_lc_rs::signature::ParsedPublicKey;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokenhouse_model::decide::Reason;
 use tokenhouse_model::follow::Tag;
-use tokenhouse_model::jwt::{self, Claims, Compact, Typ};
+use tokenhouse_model::jwt::{self, Compact, Typ};
 use tokenhouse_model::signing::{self as rules, Algorithm, Phase, SigningKey};
 use tokenhouse_model::{Error, Millis, Result, SecretText, Uuid};
 use tokenhouse_store::{ledger, signing};
@@ -123,7 +124,7 @@ impl Ring {
         ctx: &Ctx,
         algorithm: Algorithm,
         typ: Typ,
-        claims: &Claims,
+        claims: &impl Serialize,
         now: Millis,
     ) -> Result<(SecretText, Uuid)> {
         let key = rules::signing(&self.keys, algorithm, now).filter(|key| !key.sealed.is_empty());
@@ -137,7 +138,7 @@ impl Ring {
                 halves.signer.get_or_init(|| read)
             }
         };
-        let text = claims.to_sign(typ, algorithm, key.id)?;
+        let text = jwt::to_sign(claims, typ, algorithm, key.id)?;
         let signature = signer.sign(text.as_bytes())?;
         Ok((jwt::join(text, &signature), key.id))
     }

@@ -9,8 +9,8 @@ use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::follow::Tag;
 use tokenhouse_model::grafana::Parts;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Account, Error, Millis, NEVER, PermissionSet, Result, Token, Uuid};
-use tokenhouse_store::{Conn, accounts, apps, ledger, moved, orgs, roles, tokens};
+use tokenhouse_model::{Account, Error, Millis, NEVER, PermissionSet, Result, Token, TokenKind, Uuid};
+use tokenhouse_store::{Conn, accounts, api_tokens, apps, ledger, moved, orgs, roles, tokens};
 use tokio::sync::{AcquireError, Semaphore, watch};
 
 use super::Behind;
@@ -277,7 +277,13 @@ async fn join(
     // What is decided anew for a change needs all of it, what is remembered does not.
     let token = if recall { lean(token) } else { token };
     let young = AtomicBool::new(secret.created_at + once::KEPT > now);
-    let known = Known { tally: ctx.uses.tally(token.id), secret: secret.proof(), token, young, tag };
+    let terms = if recall && token.kind == TokenKind::Api {
+        api_tokens::of_tokens(conn, &[token.id]).await?
+    } else {
+        Vec::new()
+    };
+    let openid = terms.iter().any(|terms| terms.asked.openid());
+    let known = Known { tally: ctx.uses.tally(token.id), secret: secret.proof(), token, young, openid, tag };
     let (id, org) = (known.holder_id(), known.token.org_id);
     // As true as what is read now: the same rule was asked of it.
     if recall && let Some(holder) = ctx.truth.memory.holder(id, &ctx.truth.board, now) {

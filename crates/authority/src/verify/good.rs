@@ -76,6 +76,11 @@ impl Good {
         self.holder.life
     }
 
+    /// Whether it is an api token that may tell who its owner is.
+    pub(crate) fn openid(&self) -> bool {
+        self.known.openid
+    }
+
     /// The org in which it acts.
     pub fn org(&self) -> &Org {
         &self.holder.domain.org

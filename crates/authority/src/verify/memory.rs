@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) token: Token,
     /// Whether the answer that carried the secret may still be kept for a repeated request, though it arrived.
     pub(crate) young: AtomicBool,
+    /// Whether it is an api token that may tell who its owner is, which never changes.
+    pub(crate) openid: bool,
     /// How the token is used on this node.
     pub(crate) tally: Arc<Tally>,
     pub(crate) tag: Tag,
@@ -67,6 +69,7 @@ impl Known {
             secret: self.secret,
             token: Token { owner_id: guest.id, org_id: guest.org_id, ..self.token.clone() },
             young: AtomicBool::new(false),
+            openid: self.openid,
             tally: self.tally.clone(),
             tag: self.tag,
         }

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tokenhouse_authority::grants::IdToken;
+use tokenhouse_model::asked::OPENID;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::{Error, PermissionSet, Result, SecretText, form};
 
@@ -118,16 +120,19 @@ impl Asked {
         sent_client(&parts.headers, self.client.clone())
     }
 
-    /// The permissions to which the access token is to be narrowed.
+    /// The permissions to which the access token is to be narrowed, and whether it is asked who it is for: whoever names
+    /// scopes asks for that by name as well.
     ///
     /// # Errors
     /// `invalid_field`, also for what would narrow it further in a way that nobody here reads.
-    pub(super) fn scope(&self) -> Result<Option<PermissionSet>> {
+    pub(super) fn scope(&self) -> Result<(Option<PermissionSet>, IdToken)> {
         if self.narrowed {
             return Err(Error::invalid("allowed_resource_scope", "is not read here: name permissions in scope"));
         }
-        let Some(text) = &self.scope else { return Ok(None) };
-        PermissionSet::parse(text.split_ascii_whitespace()).map(Some)
+        let Some(text) = &self.scope else { return Ok((None, IdToken::Allowed)) };
+        let (openid, names): (Vec<_>, Vec<_>) = text.split_ascii_whitespace().partition(|name| *name == OPENID);
+        let id_token = if openid.is_empty() { IdToken::Never } else { IdToken::Asked };
+        Ok((Some(PermissionSet::parse(names)?), id_token))
     }
 }
 

@@ -7,9 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokenhouse_authority::failures::{self, Tried};
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Granted, Terms};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Granted, IdToken, Terms};
 use tokenhouse_authority::{Ctx, api_tokens};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::jwt::Typ;
@@ -29,7 +28,8 @@ pub(super) struct AccessToken {
     access_token: SecretText,
     /// The api token once more: one client takes it for its next exchange (csp.md G2). Null for an app.
     refresh_token: Option<SecretText>,
-    id_token: Value,
+    /// Who it is, where an api token may tell that.
+    id_token: Option<SecretText>,
     token_type: &'static str,
     expires_in: i64,
     scope: String,
@@ -40,7 +40,7 @@ impl AccessToken {
         Self {
             access_token: granted.text,
             refresh_token,
-            id_token: Value::Null,
+            id_token: granted.id_token,
             token_type: "bearer",
             expires_in: granted.expires_in,
             scope: granted.permissions.to_string(),
@@ -93,7 +93,7 @@ async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessTo
         surface: Surface::Csp,
         address: served.address,
         kinds: Kinds::NONE.and(TokenKind::Api),
-        wanted: wanted(scope.as_ref()),
+        wanted: wanted(&scope),
     };
     let granted = grants::exchange(&app.ctx, &exchange).await;
     let refused =
@@ -105,8 +105,9 @@ async fn exchanged(app: &App, served: &Served, asked: &Asked) -> Result<AccessTo
 }
 
 /// What this dialect's access tokens are.
-fn wanted(scope: Option<&PermissionSet>) -> Terms<'_> {
-    Terms { scope, audience: None, algorithm: Algorithm::Rs256, typ: Typ::Jwt }
+fn wanted((scope, id_token): &(Option<PermissionSet>, IdToken)) -> Terms<'_> {
+    let (scope, id_token) = (scope.as_ref(), *id_token);
+    Terms { scope, audience: None, algorithm: Algorithm::Rs256, typ: Typ::Jwt, id_token }
 }
 
 /// An access token for an app. Wrong credentials are 401 (csp.md G12).
@@ -115,7 +116,7 @@ async fn granted(app: &App, served: &Served, parts: &Parts, asked: &Asked) -> Re
     let (scope, org) = (asked.scope()?, asked.org.as_deref());
     let org = org.map(|text| tokenhouse_model::id::parse("organization", text)).transpose()?;
     let (surface, address) = (Surface::Csp, served.address);
-    let (id, secrets, wanted) = (&*client.id, &*client.secrets, wanted(scope.as_ref()));
+    let (id, secrets, wanted) = (&*client.id, &*client.secrets, wanted(&scope));
     let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
     let refused = |error| limited(app, served, client.tried(), counted(app, Surface::Csp, error));
     let granted = granted.map_err(refused)?;

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokenhouse_authority::failures::Tried;
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Terms};
+use tokenhouse_authority::grants::{self, ClientGrant, Exchange, IdToken, Terms};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::id::parse;
 use tokenhouse_model::jwt::Typ;
@@ -122,6 +122,7 @@ async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -
         audience: target(audience, resource)?,
         algorithm: algorithm.map_or(Ok(Algorithm::Rs256), Algorithm::parse)?,
         typ: Typ::AccessToken,
+        id_token: IdToken::Never,
     };
     let (surface, address) = (Surface::Verify, served.address);
     let exchange = async |presented: &str, kinds| {

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::decide::Reason;
-use crate::jwt::{Claims, Compact, Typ, join, life};
+use crate::jwt::{Claims, Compact, Typ, join, life, to_sign};
 use crate::signing::Algorithm;
 use crate::{NEVER, Permission, PermissionSet, Uuid};
 
@@ -31,7 +31,7 @@ fn claims() -> Claims {
 }
 
 fn made() -> String {
-    let signed = claims().to_sign(Typ::Jwt, Algorithm::EdDsa, KEY).unwrap();
+    let signed = to_sign(&claims(), Typ::Jwt, Algorithm::EdDsa, KEY).unwrap();
     join(signed, &[1, 2, 3]).expose().to_owned()
 }
 
@@ -44,7 +44,7 @@ fn with_header(header: &str) -> String {
 fn what_was_made_is_read_as_it_was() {
     for typ in [Typ::Jwt, Typ::AccessToken] {
         for algorithm in Algorithm::ALL {
-            let text = join(claims().to_sign(typ, *algorithm, KEY).unwrap(), &[9; 256]);
+            let text = join(to_sign(&claims(), typ, *algorithm, KEY).unwrap(), &[9; 256]);
             let read = Compact::read(text.expose().as_bytes()).unwrap();
             assert_eq!((read.algorithm, read.key, read.signature.len()), (*algorithm, KEY, 256));
             assert_eq!(read.signed, text.expose().rsplit_once('.').unwrap().0.as_bytes());
@@ -110,6 +110,29 @@ fn a_text_that_is_no_jwt_of_three_parts_is_malformed() {
     for payload in ["e30", "W10", "AA", "bnVsbA"] {
         let text = format!("{header}.{payload}.{signature}");
         assert_eq!(Compact::read(text.as_bytes()).unwrap().claims().unwrap_err(), Reason::Malformed, "{payload}");
+    }
+}
+
+#[test]
+fn an_id_token_is_for_its_client_and_is_not_read_as_an_access_token() {
+    let access = made();
+    let identity = claims().identity(&crate::SecretText::new(access.clone()));
+    assert_eq!((identity.aud.as_str(), identity.iss.as_str()), ("me", "https://th.example"));
+    assert_eq!((identity.exp, identity.iat, identity.email_verified), (200, 100, true));
+    let half = crate::secret::Digest::of(access.as_bytes()).0;
+    assert_eq!(identity.at_hash, URL_SAFE_NO_PAD.encode(&half[..16]));
+    let text = join(to_sign(&identity, Typ::Jwt, Algorithm::EdDsa, KEY).unwrap(), &[1, 2, 3]);
+    let read = Compact::read(text.expose().as_bytes()).unwrap();
+    assert_eq!(read.claims().unwrap_err(), Reason::Malformed);
+    // None of what an access token must say is in it, so that no single claim more would make it one.
+    let said = serde_json::to_value(&identity).unwrap();
+    for name in ["jti", "client_id", "context", "perms", "scope", "account_id", "secret_id"] {
+        assert!(said.get(name).is_none(), "{name}");
+        let mut less = serde_json::to_value(claims()).unwrap();
+        less.as_object_mut().unwrap().remove(name);
+        let text = join(to_sign(&less, Typ::Jwt, Algorithm::EdDsa, KEY).unwrap(), &[1]);
+        let read = Compact::read(text.expose().as_bytes()).unwrap();
+        assert_eq!(read.claims().unwrap_err(), Reason::Malformed, "{name}");
     }
 }
 
