@@ -418,12 +418,19 @@ impl<'a> Hands<'a> {
         Ok(())
     }
 
+    /// Refuses a caller who takes a rank from those in a group that he could not give.
+    pub(crate) async fn demote(&self, tx: &mut Tx<'_>, group: Uuid) -> Result<()> {
+        let lost = accounts::held(tx, group).await?;
+        grant::demote(&self.fresh.effective, &lost)
+    }
+
     /// Takes an account out of a group, where somebody may do that; false where it was not in it.
     pub(crate) async fn leave(&mut self, tx: &mut Tx<'_>, account: Uuid, group: Uuid) -> Result<bool> {
         self.fresh.may(Act::ManageGroups)?;
         let group = self.group(tx, group).await?;
         let account = self.account(tx, account).await?;
         group.kind.check_leaving()?;
+        self.demote(tx, group.id).await?;
         let left = groups::remove(tx.conn(), group.id, account.id).await?;
         if left {
             self.seen.clear();

@@ -161,7 +161,14 @@ both! {
         let link = format!("{path}?serviceDefinitionId={OPERATIONS}");
         let page = house.get(&session, &format!("{link}&pageLimit=1")).await.expect(200);
         assert_eq!(page["results"][0]["user"]["username"], json!("z@example.test"));
-        assert_eq!(page["nextLink"], json!(null));
+        assert_eq!((page.number("totalResults"), &page["nextLink"]), (1, &json!(null)));
+        house.wait(1);
+        person(house, "zz@example.test", &["aoa:alerts"]).await;
+        let page = house.get(&session, &format!("{link}&pageLimit=1")).await.expect(200);
+        assert_eq!(page.text("nextLink"), format!("{link}&pageStart=2&pageLimit=1"));
+        let page = house.get(&session, &page.text("nextLink")).await.expect(200);
+        assert_eq!(page["results"][0]["user"]["username"], json!("zz@example.test"));
+        assert_eq!((page.text("prevLink"), &page["nextLink"]), (format!("{link}&pageStart=1&pageLimit=1"), &json!(null)));
         let message = |name: &str, why: &str| format!("{name} {why}");
         for (query, why) in [
             ("pageStart=0", message("pageStart", "must be at least 1")),

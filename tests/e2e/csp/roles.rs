@@ -80,6 +80,13 @@ both! {
         let path = format!("/v1/accounts/{own}/roles/org_owner");
         assert_eq!(house.delete(&admin, &path).await.status, 403);
         assert_eq!(house.revision().await, before);
+        let group = house.post(&house.admin, "/v1/groups", json!({"name": "Owners"})).await.expect(201).text("id");
+        let path = format!("/v1/groups/{group}");
+        house.put(&house.admin, &format!("{path}/members/{own}"), json!({})).await.expect(200);
+        house.put(&house.admin, &format!("{path}/roles/org_owner"), json!({})).await.expect(200);
+        for way in ["", "/roles/org_owner", &format!("/members/{own}")] {
+            house.delete(&admin, &format!("{path}{way}")).await.refused(403, "not_covered");
+        }
         give(house, &admin, &id, &["org_admin"]).await.expect(200);
         take(house, &admin, &id, &["org_admin", "org_member"]).await.expect(200);
         for (who, roles) in [(&id, ["org_member"]), (&own, ["org_admin"])] {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
 use tokenhouse_model::cursor::{Listed, Page};
-use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
+use tokenhouse_model::event::{Event, EventKind, Removal};
 use tokenhouse_model::role::Namespace;
 use tokenhouse_model::{Done, Error, Group, GroupKind, Result, Uuid, id, name};
-use tokenhouse_store::{Conn, Tx, groups, roles};
+use tokenhouse_store::{Conn, groups, roles};
 
 pub use crate::search::groups::{search, values};
 pub use system::settle;
@@ -201,14 +201,18 @@ pub async fn update(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, naming: Naming) -
 /// Deletes a group; its members lose what it gave.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`, `unlawful_state` for a system group.
+/// `missing_permission`, `not_covered` for a rank that the caller could not give, `not_found`, `unlawful_state` for a system
+/// group.
 pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
-    alter(ctx, caller, id, async |tx, actor, group| {
+    change(ctx, caller, async move |tx, fresh| {
+        fresh.may(Act::ManageGroups)?;
+        let group = of_org(tx.conn(), fresh.org.id, id).await?;
         group.kind.check_deleting()?;
+        Hands::of(fresh, None).demote(tx, group.id).await?;
         roles::strip(tx.conn(), group.id).await?;
         groups::delete(tx.conn(), group.id).await?;
         let event = Event::new(EventKind::GroupDeleted, group.org_id, group.id).with("name", group.name.as_str());
-        tx.record(actor, event.removing(Removal::Group { id: group.id }));
+        tx.record(&fresh.actor, event.removing(Removal::Group { id: group.id }));
         Ok(Outcome::of(group.id))
     })
     .await
@@ -229,23 +233,12 @@ pub async fn add(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, account: Uuid) -> Re
 /// Takes an account out of a group.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`, `unlawful_state` for the group that nobody can leave.
+/// `missing_permission`, `not_covered` for a rank that the caller could not give, `not_found`, `unlawful_state` for the group
+/// that nobody can leave.
 pub async fn remove(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, account: Uuid) -> Result<Done<Outcome>> {
     change(ctx, caller, async move |tx, fresh| {
         Hands::of(fresh, None).leave(tx, account, id).await?;
         Ok(Outcome::of(id))
-    })
-    .await
-}
-
-async fn alter<F>(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, alteration: F) -> Result<Done<Outcome>>
-where
-    F: AsyncFn(&mut Tx<'_>, &Actor, Group) -> Result<Outcome> + Send + 'static,
-{
-    change(ctx, caller, async move |tx, fresh| {
-        fresh.may(Act::ManageGroups)?;
-        let group = of_org(tx.conn(), fresh.org.id, id).await?;
-        alteration(tx, &fresh.actor, group).await
     })
     .await
 }

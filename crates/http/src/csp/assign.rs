@@ -62,7 +62,7 @@ impl Of {
         }
     }
 
-    fn new(&self, role: RoleRequest) -> Result<NewRole> {
+    fn given(&self, role: RoleRequest) -> Result<NewRole> {
         Ok(NewRole { role: self.named(role.name, role.resource)?, until: until(role.expires_at) })
     }
 }
@@ -81,7 +81,7 @@ impl Lists {
             into.take.push(of.named(role.name, role.resource)?);
         }
         for role in self.roles_to_add.into_iter().flatten() {
-            into.give.push(of.new(role)?);
+            into.give.push(of.given(role)?);
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ pub(super) struct InvitationRequest {
 }
 
 /// Roles that are told with more than their names, then those by name alone.
-fn given(of: &Of, roles: Option<Vec<RoleRequest>>, names: Option<Vec<String>>) -> Result<Vec<NewRole>> {
+fn each_given(of: &Of, roles: Option<Vec<RoleRequest>>, names: Option<Vec<String>>) -> Result<Vec<NewRole>> {
     let bare = |name| RoleRequest { name, resource: None, expires_at: None };
     let mut named: Vec<RoleRequest> = roles.unwrap_or_default();
     for name in names.unwrap_or_default() {
@@ -201,19 +201,19 @@ fn given(of: &Of, roles: Option<Vec<RoleRequest>>, names: Option<Vec<String>>) -
             named.push(bare(name));
         }
     }
-    named.into_iter().map(|role| of.new(role)).collect()
+    named.into_iter().map(|role| of.given(role)).collect()
 }
 
 impl InvitationRequest {
     fn read(self) -> Result<Invitation> {
         let names: Vec<String> =
             self.org_role_name.into_iter().chain(self.org_role_names.unwrap_or_default()).collect();
-        let mut give = given(&Of::Organization, self.organization_roles, Some(names))?;
+        let mut give = each_given(&Of::Organization, self.organization_roles, Some(names))?;
         for one in self.service_roles_dtos.into_iter().flatten() {
             let of = service(one.service_definition_id, one.service_definition_link)?;
-            give.extend(given(&of, one.service_roles, one.service_role_names)?);
+            give.extend(each_given(&of, one.service_roles, one.service_role_names)?);
         }
-        give.extend(given(&Of::Custom, self.custom_roles, None)?);
+        give.extend(each_given(&Of::Custom, self.custom_roles, None)?);
         let (emails, groups) = (self.usernames.unwrap_or_default(), self.custom_groups_ids.unwrap_or_default());
         Ok(Invitation { emails, give, groups })
     }

@@ -10,7 +10,7 @@ use tokenhouse_model::account::AccountKind;
 use tokenhouse_model::cursor::Page;
 use tokenhouse_model::id::parse;
 use tokenhouse_model::named;
-use tokenhouse_model::role::{Namespace, RoleKind};
+use tokenhouse_model::role::{self, Builtin, Namespace, RoleKind};
 use tokenhouse_model::search::{AccountField, Condition, Field, Match, On, Search, Sort, Test};
 use tokenhouse_model::{Error, Result, Role, Uuid};
 
@@ -226,14 +226,14 @@ pub(super) async fn group_users(
 }
 
 /// A role that the organization can give.
-fn role(role: &Role, org: Uuid) -> Value {
-    let title = tokenhouse_model::role::builtin(&role.name).map(|builtin| builtin.title());
+fn shown_role(one: &Role, org: Uuid) -> Value {
+    let title = role::builtin(&one.name).map(Builtin::title);
     json!({
-        "name": role.name,
+        "name": one.name,
         "displayName": title,
         "visible": true,
         "organizationLink": link(org),
-        "refLink": format!("{}/roles/{}", link(org), role.name),
+        "refLink": format!("{}/roles/{}", link(org), one.name),
         "resource": null,
         "expiresAt": null,
         "createdBy": null,
@@ -249,7 +249,7 @@ pub(super) async fn org_roles(State(ctx): House, As(caller, _): Csp, Path(org): 
     let page = Page::ask(None, None)?;
     let mut all = roles::list(&ctx, &caller, page, Some(Namespace::Csp)).await?.items;
     all.retain(|role| role.kind == RoleKind::Organization);
-    let all: Vec<Value> = all.iter().map(|one| role(one, caller.org().id)).collect();
+    let all: Vec<Value> = all.iter().map(|role| shown_role(role, caller.org().id)).collect();
     let links: Vec<&Value> = all.iter().filter_map(|role| role.get("refLink")).collect();
     Ok(Json(json!({ "refLinks": links, "orgRolesData": all })))
 }
@@ -263,5 +263,5 @@ pub(super) async fn org_role(
     within(&caller, &org)?;
     let id = named::organization(&name).ok_or_else(|| Error::not_found("role"))?.id();
     let one = roles::get(&ctx, &caller, id, Some(Namespace::Csp)).await?;
-    Ok(Json(role(&one, caller.org().id)))
+    Ok(Json(shown_role(&one, caller.org().id)))
 }
