@@ -1,12 +1,15 @@
 //! Who is calling: as they were on arrival, and as they are in the transaction that changes something.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use tokenhouse_model::access::Act;
-use tokenhouse_model::decide::{Ask, Reason};
+use tokenhouse_model::decide::{self, Ask, Reason};
 use tokenhouse_model::event::Actor;
 use tokenhouse_model::secret::Digest;
-use tokenhouse_model::{Account, Confirmed, Done, Error, Org, PermissionSet, Policy, Result, Surface, Token, Uuid};
+use tokenhouse_model::{
+    Account, Confirmed, Done, Error, Org, PermissionSet, Policy, Reach, Result, Surface, Token, Uuid,
+};
 use tokenhouse_store::{Conn, Tx};
 
 use crate::once::{Outcome, Repeat};
@@ -138,6 +141,8 @@ pub(crate) struct Fresh {
     pub(crate) token: Token,
     /// Whether he came with an access token, which is less than the token that it came from.
     pub(crate) derived: bool,
+    /// Where his credential works: in an onboarded org an access token's beyond its token's.
+    pub(crate) reach: Reach,
     pub(crate) org: Org,
     pub(crate) policy: Policy,
     pub(crate) effective: PermissionSet,
@@ -151,6 +156,11 @@ impl Fresh {
 
     pub(crate) fn may(&self, act: Act) -> Result<()> {
         act.check(&self.effective)
+    }
+
+    /// His token with all that his credential reaches.
+    pub(crate) fn reaching(&self) -> Cow<'_, Token> {
+        Cow::Owned(Token { reach: self.reach, ..self.token.clone() })
     }
 }
 
@@ -186,6 +196,7 @@ async fn fresh(conn: &mut Conn<'_>, ctx: &Ctx, caller: &Caller, now: i64) -> Res
         surface: caller.surface,
         token: good.as_presented().into_owned(),
         derived: good.checked().is_some(),
+        reach: decide::reach(good.token(), good.org(), good.checked().is_some()),
         org: good.org().clone(),
         policy: good.policy().clone(),
         effective: good.effective,

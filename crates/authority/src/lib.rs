@@ -14,6 +14,7 @@ pub mod groups;
 pub mod holdings;
 pub mod housekeeping;
 pub mod install;
+pub mod integrations;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokenhouse_model::cursor::Listed;
 use tokenhouse_model::role::HolderKind;
 use tokenhouse_model::token::Standing;
-use tokenhouse_model::{Account, Group, Millis, PermissionSet, Policy, Result, Role, Secret, Token, Uuid};
+use tokenhouse_model::{Account, Group, Millis, PermissionSet, Policy, Result, Role, Secret, Token, TokenKind, Uuid};
 use tokenhouse_store::tokens::OwnerUse;
-use tokenhouse_store::{Conn, accounts, groups, holders, roles, tokens};
+use tokenhouse_store::{Conn, accounts, groups, holders, integrations, roles, tokens};
 
 /// A role or permission that someone was given directly.
 #[derive(Clone, Debug)]
@@ -84,6 +84,8 @@ pub struct TokenView {
     pub standing: Standing,
     /// When it ends, by itself or by the org's policy; `NEVER` if it does not.
     pub ends_at: Millis,
+    /// The integration whose proxies it is for, if it is for one.
+    pub integration: Option<String>,
     /// The secrets that are good now.
     pub secrets: Vec<Secret>,
 }
@@ -226,10 +228,15 @@ pub(crate) async fn tokens(
     let owners: HashMap<Uuid, Account> = owners.into_iter().map(|account| (account.id, account)).collect();
     let secrets = tokens::secrets_of(conn, &ids(&page.items, |token| token.id), now).await?;
     let mut secrets = by_key(secrets, |secret| (secret.token_id, secret));
+    let services = page.items.iter().filter(|token| token.kind == TokenKind::Service).map(|token| token.id);
+    let integrations = integrations::of_tokens(conn, &services.collect::<Vec<_>>()).await?;
+    let mut integrations: HashMap<Uuid, String> =
+        integrations.into_iter().map(|one| (one.token_id, one.integration)).collect();
     Ok(page.map(|token| TokenView {
         owner: owners.get(&token.owner_id).cloned(),
         standing: token.standing(policy, now),
         ends_at: token.ends_at(policy),
+        integration: integrations.remove(&token.id),
         secrets: secrets.remove(&token.id).unwrap_or_default(),
         token,
     }))

@@ -177,9 +177,7 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
     if ask.surface != Surface::Verify && derived.is_some_and(|derived| derived.elsewhere) {
         return Err(Reason::Audience);
     }
-    // In an onboarded org access tokens are the way in.
-    let reach = if derived.is_some() && org.onboarded { token.reach.union(ONBOARDED) } else { token.reach };
-    if !reach.has(ask.surface) {
+    if !reach(token, org, derived.is_some()).has(ask.surface) {
         return Err(Reason::OutOfReach);
     }
     match ask.address {
@@ -198,6 +196,16 @@ pub fn decide(facts: &Facts<'_>, ask: &Ask<'_>, now: Millis) -> Result<Permissio
         return Err(Reason::PermissionMissing);
     }
     Ok(effective)
+}
+
+/// Where a token works, or what was derived from it. In an onboarded org access tokens are the way in; but what a service
+/// account has there is for what its token reaches, and no detour leads further.
+pub fn reach(token: &Token, org: &Org, derived: bool) -> Reach {
+    match token.kind {
+        TokenKind::Service => token.reach,
+        _ if derived && org.onboarded => token.reach.union(ONBOARDED),
+        _ => token.reach,
+    }
 }
 
 /// Where access tokens work in an onboarded org beside the reach of what they come from.

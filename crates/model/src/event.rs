@@ -31,6 +31,10 @@ words! {
         OrgOffboarded = "org.offboarded",
         /// An org's rules changed.
         PolicyChanged = "policy.changed",
+        /// An integration came into an org's list, or what is said of it there changed.
+        IntegrationListed = "integration.listed",
+        /// An integration is no longer in an org's list.
+        IntegrationRemoved = "integration.removed",
         /// A password was set or taken away.
         PasswordChanged = "identity.password_changed",
         /// An account was made.

@@ -25,6 +25,7 @@ pub mod group;
 pub mod hex;
 pub mod id;
 pub mod import;
+pub mod integration;
 pub mod job;
 pub mod jwt;
 mod macros;

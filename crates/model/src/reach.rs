@@ -69,6 +69,12 @@ impl Reach {
         Self(self.0 | other.0)
     }
 
+    /// What is left without this surface.
+    #[must_use]
+    pub const fn without(self, surface: Surface) -> Self {
+        Self(self.0 & !(1 << surface as u8))
+    }
+
     /// The stored number.
     pub fn bits(self) -> i64 {
         i64::from(self.0)

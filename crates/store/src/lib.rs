@@ -10,6 +10,7 @@ mod fault;
 pub mod groups;
 pub mod holders;
 pub mod inspect;
+pub mod integrations;
 pub mod jobs;
 pub mod journal;
 pub mod keys;
@@ -393,6 +394,7 @@ pub fn statements() -> Vec<&'static sql::Statement> {
         apps::STATEMENTS,
         groups::STATEMENTS,
         holders::STATEMENTS,
+        integrations::STATEMENTS,
         jobs::STATEMENTS,
         ledger::STATEMENTS,
         moved::STATEMENTS,
@@ -437,6 +439,8 @@ pub fn tables() -> Vec<(&'static str, &'static [&'static str])> {
         of::<tokenhouse_model::saved::SavedSearch>(),
         of::<tokenhouse_model::signing::SigningKey>(),
         of::<groups::Member>(),
+        of::<integrations::For>(),
+        of::<integrations::Stored>(),
         of::<moved::Dead>(),
         of::<nodes::Node>(),
         of::<once::Kept>(),

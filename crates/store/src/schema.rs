@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = &[
     both(include_str!("../migrations/0008_signing.sql")),
     both(include_str!("../migrations/0009_api_tokens.sql")),
     both(include_str!("../migrations/0010_apps.sql")),
+    both(include_str!("../migrations/0011_integrations.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -9,6 +9,7 @@ use tokenhouse_model::address::AddressRules;
 use tokenhouse_model::app::AppTerms;
 use tokenhouse_model::asked::Asked;
 use tokenhouse_model::event::EventKind;
+use tokenhouse_model::integration::Integrations;
 use tokenhouse_model::job::{self, JobKind, JobState};
 use tokenhouse_model::org::OrgState;
 use tokenhouse_model::role::{HolderKind, Namespace, RoleKind};
@@ -323,4 +324,4 @@ macro_rules! json {
     )+};
 }
 
-json!(AppTerms, Asked, PermissionSet, Scopes, AddressRules, Policy, job::Body, BTreeMap<String, String>);
+json!(AppTerms, Asked, Integrations, PermissionSet, Scopes, AddressRules, Policy, job::Body, BTreeMap<String, String>);

@@ -1,4 +1,4 @@
-//! `tokenhouse app`, `tokenhouse api-token` and `tokenhouse org onboard`
+//! `tokenhouse app`, `tokenhouse api-token` and what `tokenhouse org` has for onboarding
 
 use tokenhouse_authority::keys;
 use tokenhouse_e2e::both;
@@ -76,5 +76,29 @@ both! {
         let cli = Cli::of(house);
         assert_eq!(cli.json(&format!("org onboard {}", house.org)).await["onboarded"], true);
         assert_eq!(cli.json(&format!("org offboard {}", house.org)).await["onboarded"], false);
+    }
+
+    async fn tokens_for_integrations_are_made_and_their_list_is_edited(house) {
+        let cli = Cli::of(house);
+        cli.run("account create sa::robot").await.exit(0);
+        cli.run("account grant sa::robot agent_management").await.exit(0);
+        cli.run(&format!("org onboard {}", house.org)).await.exit(0);
+        let refused = cli.run("token issue --owner sa::robot").await.exit(2);
+        assert!(refused.err.contains("aws-lambda, kubernetes, tanzu-application-service, vsphere"), "{refused:?}");
+        let made = cli.run("token issue --owner sa::robot --integration kubernetes").await.exit(0);
+        house.secret(made.out.trim());
+        assert!(made.err.lines().any(|line| line.trim_start().starts_with("Integration") && line.ends_with(" kubernetes")), "{made:?}");
+        cli.run("token issue --owner sa::robot --integration kubernetes --scope ingestion").await.exit(2);
+
+        let set = "org integrations set nagios --description old --permission agent_management,ingestion";
+        assert_eq!(cli.run(set).await.exit(0).cell("Permissions"), "agent_management, ingestion");
+        assert_eq!(cli.run("org integrations remove kubernetes").await.exit(0).cell("Removed"), "kubernetes");
+        cli.run("org integrations remove kubernetes").await.exit(3);
+        let listed = cli.run("org integrations list").await.exit(0).out;
+        let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+        let names: Vec<String> = listed.lines().map(first).collect();
+        assert_eq!(names, ["NAME", "aws-lambda", "nagios", "tanzu-application-service", "vsphere"]);
+        assert_eq!(cli.json("org integrations list").await["items"].as_array().unwrap().len(), 4);
+        cli.run("org integrations set nagios").await.exit(2);
     }
 }

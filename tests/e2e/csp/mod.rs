@@ -9,6 +9,7 @@ mod failures;
 mod forgeries;
 mod guests;
 mod id_tokens;
+mod integrations;
 mod invitations;
 mod members;
 mod onboarded;

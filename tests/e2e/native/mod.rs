@@ -6,6 +6,7 @@ mod groups;
 mod health;
 mod import;
 mod input;
+mod integrations;
 mod jobs;
 mod keys;
 mod ledger;

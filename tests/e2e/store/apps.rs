@@ -1,9 +1,11 @@
-//! Rows of apps, and of what was asked of api tokens.
+//! Rows of apps, of what was asked of api tokens, and of the integrations that tokens are for.
 
 use tokenhouse_model::app::{App, AppTerms};
 use tokenhouse_model::asked::{Asked, Terms};
+use tokenhouse_model::integration::Integrations;
 use tokenhouse_model::{Result, Uuid};
-use tokenhouse_store::{Conn, api_tokens, apps, tokens};
+use tokenhouse_store::integrations::For;
+use tokenhouse_store::{Conn, api_tokens, apps, integrations, tokens};
 
 use super::statements::{ACCOUNT, ORG};
 
@@ -16,6 +18,17 @@ pub async fn kept(conn: &mut Conn<'_>, identity_id: Uuid, token_id: Uuid) -> Res
     api_tokens::insert(conn, &terms).await?;
     assert_eq!(api_tokens::of_tokens(conn, &[NOBODY, token_id]).await?, [terms]);
     tokens::renew(conn, NOBODY, 1, 2).await?;
+
+    let mut list = integrations::of_org(conn, ORG).await?;
+    assert_eq!(list, Integrations::default());
+    for name in ["kubernetes", "vsphere"] {
+        list.take(name).unwrap();
+        integrations::set(conn, ORG, &list, 9).await?;
+        assert_eq!(integrations::of_org(conn, ORG).await?, list);
+    }
+    integrations::insert_for(conn, token_id, "kubernetes").await?;
+    let noted = For { token_id, integration: "kubernetes".to_owned() };
+    assert_eq!(integrations::of_tokens(conn, &[NOBODY, token_id]).await?, [noted]);
 
     let display_name = "ä".to_owned();
     let terms = AppTerms {

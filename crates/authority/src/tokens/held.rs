@@ -176,9 +176,10 @@ pub async fn issue_among(
     caller: &Caller,
     whose: Whose<'_>,
     name: String,
+    integration: Option<String>,
 ) -> Result<(Done<Outcome>, Result<Vec<Shown>>)> {
     let owner = owner(&mut ctx.store.read().await?.conn(), caller, whose).await?.map(|account| account.id);
-    let done = issue(ctx, caller, Issue { owner, name, form: Form::Uuid, ..Issue::own() }).await?;
+    let done = issue(ctx, caller, Issue { owner, name, integration, form: Form::Uuid, ..Issue::own() }).await?;
     let (id, secret) = (done.value.id, done.value.secret.clone());
     let all = remaining(ctx, caller, owner.unwrap_or_default()).await.map(|mut all| {
         // By identity and not by time: another one may be made in the same instant.

@@ -1,5 +1,6 @@
 //! Issuing a token.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokenhouse_model::access::Act;
@@ -10,14 +11,14 @@ use tokenhouse_model::grant::{self, Minting};
 use tokenhouse_model::policy::{SHORTEST_IDLE, SHORTEST_LIFETIME};
 use tokenhouse_model::secret::{Digest, Form, make};
 use tokenhouse_model::{
-    Account, Done, Error, ErrorKind, Millis, NEVER, PermissionSet, Policy, Reach, Refusal, Result, Scopes, Secret,
-    SecretText, Surface, Token, TokenKind, TokenState, Uuid, id, name,
+    Account, Done, Error, Millis, NEVER, PermissionSet, Policy, Reach, Result, Scopes, Secret, SecretText, Surface,
+    Token, TokenKind, TokenState, Uuid, id, name,
 };
-use tokenhouse_store::{Tx, tokens};
+use tokenhouse_store::{Tx, integrations as named, tokens};
 
 use super::sealed::Seal;
 use crate::caller::{Caller, Fresh, change};
-use crate::{Ctx, Outcome, accounts};
+use crate::{Ctx, Outcome, accounts, integrations};
 
 /// What is asked of a new token.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct Issue {
     pub ends: Ends,
     /// It stops working when unused for so long, in milliseconds; `NEVER` if it may rest.
     pub idle_limit: Millis,
+    /// The integration whose proxies it is for, which decides scopes and reach; for tokens of service accounts.
+    pub integration: Option<String>,
     /// The form of its secret.
     pub form: Form,
 }
@@ -65,6 +68,7 @@ impl Issue {
             not_before: 0,
             ends: Ends::Default,
             idle_limit: NEVER,
+            integration: None,
             form: Form::House,
         }
     }
@@ -151,6 +155,7 @@ pub async fn issue(ctx: &Arc<Ctx>, caller: &Caller, ask: Issue) -> Result<Done<O
         let owner = ask.owner.unwrap_or(fresh.account_id());
         let owner = accounts::of_org(tx.conn(), fresh.org.id, owner).await?;
         let kind = may_issue(fresh, &owner)?;
+        let ask = integrations::narrowed(tx, fresh, kind, &ask).await?;
         let (proof, actor, policy, surface) = (Proof::Token(fresh), &fresh.actor, &fresh.policy, fresh.surface);
         let seal = Seal::new(&ctx_then, fresh)?;
         mint(tx, Mint { proof, actor, policy, surface, owner: &owner, kind, ask: &ask, draft: &draft, seal }).await
@@ -168,10 +173,6 @@ fn may_issue(fresh: &Fresh, owner: &Account) -> Result<TokenKind> {
         }
         AccountKind::User if own => {
             fresh.may(Act::IssueOwn)?;
-            if fresh.org.onboarded && fresh.surface == Surface::Wavefront {
-                let message = "this organization is onboarded: make an api token and exchange it for access tokens";
-                return Err(Error::new(ErrorKind::Forbidden, Refusal::Onboarded, message));
-            }
             Ok(TokenKind::User)
         }
         AccountKind::User => Err(Error::forbidden("nobody can issue a token for another person")),
@@ -255,6 +256,13 @@ pub(crate) async fn mint(tx: &mut Tx<'_>, mint: Mint<'_>) -> Result<Outcome> {
         .with("reach", serde_json::to_value(token.reach).unwrap_or_default())
         .with("secret", draft.secret.to_string())
         .making(&secret.digest);
+    let event = match &ask.integration {
+        Some(integration) => {
+            named::insert_for(tx.conn(), token.id, integration).await?;
+            event.with("integration", integration.as_str())
+        }
+        None => event,
+    };
     tx.record(actor, if expires_at == NEVER { event } else { event.with("expires_at", expires_at) });
     Ok(Outcome { secret_id: draft.secret, secret: Some(text), ..Outcome::of(token.id) })
 }
@@ -292,10 +300,23 @@ fn check_mint(
     reach: Reach,
 ) -> Result<()> {
     let (with, own, effective) = match proof {
-        Proof::Token(fresh) => (Some(&fresh.token), fresh.account_id() == owner.id, &fresh.effective),
+        Proof::Token(fresh) => (Some(*fresh), fresh.account_id() == owner.id, &fresh.effective),
         Proof::Password | Proof::System => (None, true, held),
     };
-    let scopes = &ask.scopes;
+    // What the account is given later counts for an integration, but for nobody's detour around limits of his own.
+    if own
+        && ask.integration.is_some()
+        && let Some(limits) = with.and_then(|fresh| fresh.token.scopes.only())
+        && let Some(lacking) = ask.scopes.only().and_then(|needed| limits.lacks(needed))
+    {
+        return Err(Error::not_covered(&lacking));
+    }
+    let (with, scopes) = match ask.integration {
+        // What its proxies need may be given to the account later, and an access token makes what it reaches itself.
+        Some(_) => (with.map(Fresh::reaching), Scopes::Only(ask.scopes.of(held))),
+        None => (with.map(|fresh| Cow::Borrowed(&fresh.token)), ask.scopes.clone()),
+    };
+    let (with, scopes) = (with.as_deref(), &scopes);
     grant::mint(&Minting { with, own, effective, held, scopes, reach, widen_reach: policy.widen_reach })
 }
 

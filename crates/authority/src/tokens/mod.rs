@@ -14,11 +14,13 @@ use std::sync::Arc;
 use tokenhouse_model::access::Act;
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::cursor::{Listed, Page};
+use tokenhouse_model::decide;
 use tokenhouse_model::event::{Event, EventKind, Removal};
 use tokenhouse_model::moves::{self, Move};
 use tokenhouse_model::secret::{Digest, Shape};
 use tokenhouse_model::{
-    Done, Error, Millis, NEVER, PermissionSet, Policy, Result, Scopes, Token, TokenKind, TokenState, Uuid, grant, name,
+    Done, Error, Millis, NEVER, PermissionSet, Policy, Reach, Result, Scopes, Token, TokenKind, TokenState, Uuid,
+    grant, name,
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
@@ -196,6 +198,7 @@ pub(crate) struct Maker<'a> {
     with: Cow<'a, Token>,
     /// Whether he came with an access token: it does not stand for the token that it came from.
     derived: bool,
+    reach: Reach,
     effective: &'a PermissionSet,
     policy: &'a Policy,
 }
@@ -203,12 +206,14 @@ pub(crate) struct Maker<'a> {
 impl<'a> Maker<'a> {
     fn of(caller: &'a Caller) -> Self {
         let (with, derived) = (caller.good().as_presented(), caller.good().checked().is_some());
-        Self { with, derived, effective: &caller.effective, policy: caller.policy() }
+        let reach = decide::reach(caller.token(), caller.org(), derived);
+        Self { with, derived, reach, effective: &caller.effective, policy: caller.policy() }
     }
 
     fn fresh(fresh: &'a Fresh) -> Self {
         let with = Cow::Borrowed(&fresh.token);
-        Self { with, derived: fresh.derived, effective: &fresh.effective, policy: &fresh.policy }
+        let (derived, reach) = (fresh.derived, fresh.reach);
+        Self { with, derived, reach, effective: &fresh.effective, policy: &fresh.policy }
     }
 }
 
@@ -222,7 +227,7 @@ fn covers(maker: &Maker<'_>, token: &Token, held: &PermissionSet) -> Result<()> 
     if token.owner_id == with.owner_id && token.scopes == Scopes::All && with.scopes != Scopes::All {
         return Err(Error::forbidden("a token with limited scopes can't do that to one with all scopes"));
     }
-    if !maker.policy.widen_reach && !with.reach.covers(token.reach) {
+    if !maker.policy.widen_reach && !maker.reach.covers(token.reach) {
         return Err(Error::forbidden("a token can't do that to one with more reach than its own"));
     }
     if !with.addresses.cover(&token.addresses) {

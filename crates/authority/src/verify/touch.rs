@@ -32,7 +32,9 @@ pub(crate) fn touched(event: &Recorded) -> Touched {
         | K::JobEnded
         | K::SavedSearchCreated
         | K::SavedSearchUpdated
-        | K::SavedSearchDeleted => Vec::new(),
+        | K::SavedSearchDeleted
+        | K::IntegrationListed
+        | K::IntegrationRemoved => Vec::new(),
         // Sessions that end with a password, and tokens that end together, stand among the removals below.
         K::PasswordChanged | K::TokensRevoked => Vec::new(),
         K::OrgCreated | K::OrgRenamed | K::OrgSuspended | K::OrgResumed | K::OrgOnboarded | K::OrgOffboarded => {

@@ -51,6 +51,7 @@ const TOKENS: Columns = &[
     "last_used_at",
     "last_used_address",
     "revoked_at",
+    "integration",
 ];
 const ACCOUNTS: Columns = &[
     "id",

@@ -8,6 +8,7 @@ mod export;
 mod groups;
 mod guest_apps;
 mod import;
+mod integrations;
 mod jobs;
 mod keys;
 mod ledger;
@@ -69,6 +70,8 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(roles::list, roles::create))
         .routes(routes!(roles::get, roles::update, roles::delete))
         .routes(routes!(policy::get, policy::set))
+        .routes(routes!(integrations::list))
+        .routes(routes!(integrations::get, integrations::put, integrations::remove))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(import::import_tokens))
         .routes(routes!(export::tokens))

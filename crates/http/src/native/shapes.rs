@@ -347,6 +347,9 @@ pub(crate) struct Token {
     scopes: Option<Vec<String>>,
     /// The surfaces on which it works.
     reach: Vec<&'static str>,
+    /// The integration whose proxies it is for; absent for a token that is not for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration: Option<String>,
     /// The address ranges from which it works; empty for anywhere.
     cidrs: Vec<String>,
     created_at: i64,
@@ -386,6 +389,7 @@ impl From<TokenView> for Token {
             state: view.standing.as_str(),
             scopes: token.scopes.only().map(tokenhouse_model::PermissionSet::names),
             reach: token.reach.surfaces().into_iter().map(tokenhouse_model::Surface::as_str).collect(),
+            integration: view.integration,
             cidrs: token.addresses.texts(),
             created_at: token.created_at,
             created_by: somebody(token.created_by),

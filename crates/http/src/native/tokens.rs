@@ -49,6 +49,10 @@ pub(super) struct IssueRequest {
     scopes: Option<Vec<String>>,
     /// The surfaces on which it works.
     reach: Option<Vec<String>>,
+    /// The integration whose proxies it is for, of the org's list: it decides scopes and reach. In an onboarded org every
+    /// new token of a service account names one.
+    #[schema(max_length = 64)]
+    integration: Option<String>,
     /// The address ranges from which it works.
     #[serde(default)]
     cidrs: Vec<String>,
@@ -174,6 +178,7 @@ pub(super) async fn issue(
         not_before: ask.not_before.unwrap_or(0),
         ends: ask.ends()?,
         idle_limit: millis(ask.idle_seconds),
+        integration: ask.integration,
         form: Form::House,
         name: ask.name,
     };

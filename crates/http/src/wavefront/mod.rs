@@ -67,7 +67,7 @@ served! {
         put "/api/v2/apitoken/{token}" tokens::rename_own, "Rename a token of one's own", "UserApiToken" -> Wrapped("UserApiToken");
         delete "/api/v2/apitoken/{token}" tokens::revoke_own, "Revoke a token of one's own", "" -> Wrapped("[UserApiToken]");
         get "/api/v2/apitoken/serviceaccount/{id}" tokens::of_service, "All tokens of a service account", "" -> Wrapped("[UserApiToken]");
-        post "/api/v2/apitoken/serviceaccount/{id}" tokens::create_for_service, "Make a token of a service account, last in the list", "UserApiToken" -> Wrapped("[UserApiToken]");
+        post "/api/v2/apitoken/serviceaccount/{id}" tokens::create_for_service, "Make a token of a service account, last in the list", "ServiceAccountTokenWrite" -> Wrapped("[UserApiToken]");
         put "/api/v2/apitoken/serviceaccount/{id}/{token}" tokens::rename_for_service, "Rename a token of a service account", "UserApiToken" -> Wrapped("UserApiToken");
         delete "/api/v2/apitoken/serviceaccount/{id}/{token}" tokens::revoke_for_service, "Revoke a token of a service account", "" -> Wrapped("[UserApiToken]");
         get "/api/v2/apitoken/customertokens" tokens::everyones, "All tokens of the organization", "" -> Wrapped("[ApiTokenModel]");

@@ -47,6 +47,8 @@ const TYPES: &[(&str, &[(&str, &str)])] = &[
             ("lastUsed", "integer"),
         ],
     ),
+    // Ours: in an onboarded organization a service account's token is for an integration.
+    ("ServiceAccountTokenWrite", &[("tokenName", "string"), ("integration", "string")]),
     (
         "ApiTokenModel",
         &[

@@ -1,5 +1,7 @@
 //! `/api/v2/apitoken`: the eleven token endpoints (wavefront.md 4).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -23,6 +25,8 @@ pub(super) struct TokenBody {
     #[serde(rename = "tokenID")]
     token_id: Option<String>,
     token_name: Option<String>,
+    /// Ours: for a service account's new token, the integration whose proxies it is for.
+    integration: Option<String>,
 }
 
 impl Sent for TokenBody {}
@@ -32,6 +36,15 @@ type Tokens = Answer<Wrapped<Vec<UserToken>>>;
 
 fn list(all: Vec<Shown>) -> Vec<UserToken> {
     all.into_iter().map(UserToken::from).collect()
+}
+
+async fn create(
+    ctx: &Arc<Ctx>,
+    caller: &Caller,
+    whose: Whose<'_>,
+    body: TokenBody,
+) -> Result<(Done<Outcome>, Result<Vec<Shown>>)> {
+    tokens::issue_among(ctx, caller, whose, body.token_name.unwrap_or_default(), body.integration).await
 }
 
 fn after((done, all): (Done<Outcome>, Result<Vec<Shown>>)) -> Reply<Tokens> {
@@ -49,7 +62,7 @@ pub(super) async fn create_own(
     As(caller, _): Wavefront,
     Lenient(body): Lenient<TokenBody>,
 ) -> Reply<Tokens> {
-    after(tokens::issue_among(&ctx, &caller, Whose::Own, body.token_name.unwrap_or_default()).await?)
+    after(create(&ctx, &caller, Whose::Own, body).await?)
 }
 
 /// 3. Renames a token of one's own.
@@ -83,7 +96,7 @@ pub(super) async fn create_for_service(
     Path(id): Path<String>,
     Lenient(body): Lenient<TokenBody>,
 ) -> Reply<Tokens> {
-    after(tokens::issue_among(&ctx, &caller, Whose::Service(&id), body.token_name.unwrap_or_default()).await?)
+    after(create(&ctx, &caller, Whose::Service(&id), body).await?)
 }
 
 /// 7. Renames a token of a service account.
@@ -131,13 +144,7 @@ pub(super) async fn revoke_any(
     Ok(changed(&done, shown(tokens::just_changed(&ctx, id).await)?.into()))
 }
 
-async fn rename(
-    ctx: &std::sync::Arc<Ctx>,
-    caller: &Caller,
-    whose: Whose<'_>,
-    token: &str,
-    body: TokenBody,
-) -> Reply<Token> {
+async fn rename(ctx: &Arc<Ctx>, caller: &Caller, whose: Whose<'_>, token: &str, body: TokenBody) -> Reply<Token> {
     let id = tokens::named(ctx, caller, whose, token).await?;
     let done = tokens::update(ctx, caller, id, Update { name: body.token_name, expires_at: None }).await?;
     Ok(changed(&done, shown(tokens::just_changed(ctx, id).await)?.into()))

@@ -189,6 +189,16 @@ fn in_an_onboarded_org_access_tokens_and_nothing_else_reach_further() {
 }
 
 #[test]
+fn what_a_service_account_s_token_gives_reaches_no_further_anywhere() {
+    let wavefront = Reach::of(&[Surface::Wavefront, Surface::Verify]);
+    let case = of_access_token(|c, _| {
+        (c.token.kind, c.token.reach, c.org.onboarded) = (TokenKind::Service, wavefront, true);
+    });
+    assert!(case.ask(&Ask::on(Surface::Wavefront, None)).is_ok());
+    assert_eq!(case.ask(&Ask::on(Surface::Native, None)), Err(Reason::OutOfReach));
+}
+
+#[test]
 fn what_a_kind_can_be_presented_for() {
     let verdict = |kind, way, access: bool| {
         let mut case = Case::new();

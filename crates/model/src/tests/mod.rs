@@ -7,6 +7,7 @@ mod gate;
 mod grant;
 mod group;
 mod import;
+mod integration;
 mod job;
 mod jwt;
 mod moves;

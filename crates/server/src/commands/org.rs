@@ -7,7 +7,7 @@ use super::{Caution, Hit, Page, Remote, id_of, told_count};
 use crate::client::Call;
 use crate::failure::Failure;
 use crate::output::Field;
-use crate::output::Form::{Text, TimeIfAny};
+use crate::output::Form::{List, Text, TimeIfAny};
 
 const ORGS: &[Field] = &[
     Field("ID", "/id", Text),
@@ -23,6 +23,14 @@ const ORG: &[Field] = &[
     Field("Onboarded", "/onboarded", Text),
     Field("Created", "/created_at", TimeIfAny),
 ];
+
+const INTEGRATION: &[Field] = &[
+    Field("Name", "/name", Text),
+    Field("Permissions", "/permissions", List),
+    Field("Description", "/description", Text),
+];
+
+const REMOVED: &[Field] = &[Field("Removed", "/name", Text)];
 
 const CREATED: &[Field] = &[
     Field("ID", "/id", Text),
@@ -82,6 +90,32 @@ pub enum Command {
         /// The org's id
         id: String,
     },
+    /// The integrations for whose proxies service accounts get tokens in your org, once it is onboarded
+    #[command(subcommand)]
+    Integrations(Integrations),
+}
+
+/// `tokenhouse org integrations ...`
+#[derive(Subcommand, Debug)]
+pub enum Integrations {
+    /// List them
+    List,
+    /// List one, or say something else of one that is listed; tokens that are there stay as they were made
+    Set {
+        /// Its name: lower-case letters, digits, -, _ and .
+        name: String,
+        /// What it is
+        #[arg(long)]
+        description: Option<String>,
+        /// A permission of Wavefront's that its proxies need; repeat, or separate by commas
+        #[arg(long = "permission", value_delimiter = ',', required = true, value_name = "PERMISSION")]
+        permissions: Vec<String>,
+    },
+    /// Take one out of the list: no new token can name it, those that are there go on
+    Remove {
+        /// Its name
+        name: String,
+    },
 }
 
 /// Runs one of them.
@@ -100,6 +134,21 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Onboard { id } => remote.object(Call::post(&["orgs", &id, "onboard"]), ORG).await,
         Command::Offboard { id } => remote.object(Call::post(&["orgs", &id, "offboard"]), ORG).await,
         Command::Resume { id } => remote.object(Call::post(&["orgs", &id, "resume"]), ORG).await,
+        Command::Integrations(command) => integrations(command, remote).await,
+    }
+}
+
+async fn integrations(command: Integrations, remote: &Remote) -> Result<(), Failure> {
+    match command {
+        Integrations::List => {
+            let answer = remote.client.send(&Call::get(&["integrations"])).await?;
+            remote.output.list(INTEGRATION, &answer)
+        }
+        Integrations::Set { name, description, permissions } => {
+            let body = json!({ "description": description, "permissions": permissions });
+            remote.object(Call::put(&["integrations", &name]).body(body), INTEGRATION).await
+        }
+        Integrations::Remove { name } => remote.object(Call::delete(&["integrations", &name]), REMOVED).await,
     }
 }
 

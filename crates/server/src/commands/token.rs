@@ -37,6 +37,7 @@ pub(super) const TOKEN: &[Field] = &[
     Field("State", "/state", Text),
     Field("Scopes", "/scopes", Scopes),
     Field("Reach", "/reach", List),
+    Field("Integration", "/integration", Text),
     Field("Created", "/created_at", TimeIfAny),
     Field("Good from", "/not_before", TimeIfAny),
     Field("Expires", "/expires_at", Time),
@@ -189,6 +190,10 @@ pub struct Issue {
     /// Where it works: native, verify, wavefront, csp, splunk; repeat, or separate by commas
     #[arg(long, value_delimiter = ',', value_name = "SURFACE")]
     reach: Vec<String>,
+    /// For a service account: the integration whose proxies it is for, which decides scopes and reach. An onboarded org
+    /// asks for it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scopes", "no_scopes", "reach"])]
+    integration: Option<String>,
     /// It does not work before: in 2h, 2027-01-01
     #[arg(long, value_parser = times::moment, value_name = "WHEN")]
     not_before: Option<Moment>,
@@ -266,6 +271,7 @@ async fn run_issue(remote: &Remote, issue: &Issue) -> Result<(), Failure> {
         "owner": issue.owner,
         "scopes": if issue.no_scopes { Some(Vec::new()) } else { some(&issue.scopes) },
         "reach": some(&issue.reach),
+        "integration": issue.integration,
         "not_before": issue.not_before.and_then(|moment| moment.at(now)),
         "expires_at": expires_at,
         "lifetime_seconds": lifetime,
