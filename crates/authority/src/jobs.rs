@@ -27,7 +27,7 @@ const MOST_COUNTED: i64 = 100_000;
 /// The longest rest between two transactions of a job, far below the length of its lease.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Days for which use is kept.
-const USAGE_DAYS: i64 = 35;
+pub(crate) const USAGE_DAYS: i64 = 35;
 /// For how long jobs are shown that somebody asked for and that ended.
 const ENDED_KEPT: Millis = 30 * DAY;
 

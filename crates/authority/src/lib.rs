@@ -25,6 +25,7 @@ pub mod orgs;
 pub mod passwords;
 pub mod policies;
 pub mod pulse;
+pub mod reports;
 pub mod roles;
 pub mod saved;
 mod search;

@@ -63,6 +63,11 @@ impl Remote {
 
     /// Sends, and prints the list that comes back.
     pub async fn list(&self, call: Call, page: &Page, fields: &[Field]) -> Result<(), Failure> {
+        self.list_or(call, page, fields, output::NONE).await
+    }
+
+    /// The same, saying something of its own where the list is empty.
+    pub async fn list_or(&self, call: Call, page: &Page, fields: &[Field], empty: &str) -> Result<(), Failure> {
         let mut answer = self.client.send(&page.ask(&call, page.cursor.as_deref())).await?;
         if page.all {
             let mut items = take_items(&mut answer);
@@ -72,7 +77,7 @@ impl Remote {
             }
             answer = json!({ "items": items, "next": null });
         }
-        self.output.list(fields, &answer)?;
+        self.output.list_or(fields, &answer, empty)?;
         match next_cursor(&answer) {
             Some(next) if !self.output.json => {
                 self.output.note(&format!("There are more: --all lists them all, --cursor {next} the next ones."))

@@ -37,6 +37,9 @@ pub enum Form {
 /// One field of an object: its title, where it stands (a JSON pointer), and how it is told.
 pub struct Field(pub &'static str, pub &'static str, pub Form);
 
+/// What is said where a list is empty.
+pub const NONE: &str = "none";
+
 /// A node that confirmed a change.
 const NODES: &[Field] = &[
     Field("Node", "/name", Form::Text),
@@ -64,12 +67,17 @@ impl Output {
 
     /// Prints a list: with `--json` the whole page as it came.
     pub fn list(self, fields: &[Field], page: &Value) -> Result<(), Failure> {
+        self.list_or(fields, page, NONE)
+    }
+
+    /// The same, saying something of its own where the list is empty.
+    pub fn list_or(self, fields: &[Field], page: &Value, empty: &str) -> Result<(), Failure> {
         if self.json {
             return self.json(page);
         }
         let items = page.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if items.is_empty() {
-            return self.note("none");
+            return self.note(empty);
         }
         let titles = fields.iter().map(|field| field.0.to_owned()).collect();
         let rows = items.iter().map(|item| fields.iter().map(|field| field.told(item)).collect());

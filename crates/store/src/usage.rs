@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokenhouse_model::{Millis, Result, Uuid};
 
 use crate::conn::{Conn, Number};
-use crate::lists::{FEW, filled, rows};
+use crate::lists::{FEW, among, filled, keys, rows};
 use crate::sql::{Bind as _, Row, args, row, statements};
 
 /// How often a token was used on one day with one outcome.
@@ -37,6 +37,8 @@ statements! {
         WHERE (token_id, day, outcome) IN (VALUES ", rows!(3), ")");
     OF_TOKEN = "SELECT token_id, day, outcome, uses, last_at, addresses FROM usage_day WHERE token_id = $1
         ORDER BY day, outcome LIMIT 1000";
+    GOOD_OF_TOKENS = concat!("SELECT token_id, CAST(SUM(uses) AS BIGINT) FROM usage_day
+        WHERE token_id IN (", keys!(), ") AND outcome = 'good' AND day > $65 GROUP BY token_id");
     FORGET = "DELETE FROM usage_day WHERE (token_id, day, outcome) IN
         (SELECT token_id, day, outcome FROM usage_day WHERE day < $1 ORDER BY day LIMIT $2)";
     COUNT_BEFORE = "SELECT COUNT(*) FROM (SELECT day FROM usage_day WHERE day < $1 LIMIT $2) AS old";
@@ -92,6 +94,25 @@ fn joined(before: &str, more: &str) -> String {
 /// `unavailable`.
 pub async fn of_token(conn: &mut Conn<'_>, token: Uuid) -> Result<Vec<UsageDay>> {
     conn.all(&OF_TOKEN, args![token]).await
+}
+
+/// How often a token was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uses {
+    /// The token.
+    pub token_id: Uuid,
+    /// How often.
+    pub uses: i64,
+}
+
+row!(Uses: "" { token_id, uses });
+
+/// How often these tokens were good on the days after this one, those that ever were, in no order.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn good_of_tokens(conn: &mut Conn<'_>, tokens: &[Uuid], day: i64) -> Result<Vec<Uses>> {
+    among(conn, &GOOD_OF_TOKENS, tokens, args![day]).await
 }
 
 /// Forgets at most so many rows of days before this one, the oldest first, and tells how many.

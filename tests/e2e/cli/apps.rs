@@ -101,4 +101,27 @@ both! {
         assert_eq!(cli.json("org integrations list").await["items"].as_array().unwrap().len(), 4);
         cli.run("org integrations set nagios").await.exit(2);
     }
+
+    async fn old_tokens_are_told_of(house) {
+        let (_, robot) = house.service("robot", &["verifier"]).await;
+        assert_eq!(house.verdict(&robot).await, "good");
+        house.flush().await;
+        let cli = Cli::of(house);
+        let told = cli.run("org old-tokens").await.exit(0).out;
+        let titles = ["ID", "KIND", "OWNER", "NAME", "INTEGRATION", "CREATED", "LAST USED", "FROM", "USES IN 35 DAYS"];
+        let mut rest = told.lines().next().unwrap();
+        for title in titles {
+            rest = rest.split_once(title).unwrap_or_else(|| panic!("no {title} in {told}")).1;
+        }
+        let row = told.lines().find(|line| line.contains("sa::robot")).unwrap();
+        assert!(row.contains(" service ") && row.ends_with(" 1"), "{row}");
+        let page = cli.json("org old-tokens --limit 1").await;
+        assert_eq!(page["items"].as_array().unwrap().len(), 1);
+        let all = cli.json("org old-tokens --all").await;
+        let robot = all["items"].as_array().unwrap().iter().find(|token| token["owner_identifier"] == "sa::robot").unwrap();
+        assert_eq!((&robot["uses"], &robot["never_used"]), (&1.into(), &false.into()));
+        let (_, stranger) = house.neighbour("other").await;
+        let none = Cli::at(&house.url, &stranger).run("org old-tokens").await.exit(0);
+        assert_eq!((none.out.as_str(), none.err.trim()), ("", "none: nobody has to move to access tokens"));
+    }
 }

@@ -15,6 +15,7 @@ mod once;
 mod orgs;
 mod paging;
 mod policy;
+mod reports;
 mod roles;
 mod rules;
 mod session;

@@ -16,7 +16,7 @@ use tokenhouse_model::{
 };
 use tokenhouse_store::journal::{Entry, Journal};
 use tokenhouse_store::once::Kept;
-use tokenhouse_store::usage::UsageDay;
+use tokenhouse_store::usage::{UsageDay, Uses};
 use tokenhouse_store::{
     Checkpoints, Conn, MasterKey, Settings, Store, Tx, accounts, groups, jobs, ledger, moved, once, orgs, roles,
     signing, tokens, usage,
@@ -298,6 +298,7 @@ async fn remembered(conn: &mut Conn<'_>) -> Result<()> {
     usage::add(conn, &[UsageDay { last_at: 4, addresses: "192.0.2.2".to_owned(), ..day.clone() }]).await?;
     usage::add(conn, &[UsageDay { last_at: 3, addresses: String::new(), ..day.clone() }]).await?;
     usage::add(conn, &[]).await?;
+    same!(usage::good_of_tokens(conn, &[n(99), TOKEN], 20_000), [Uses { token_id: TOKEN, uses: 38 }]);
     same!(usage::count_before(conn, 20_020, 100), 20);
     assert_eq!(usage::of_token(conn, TOKEN).await?[1..], many[1..]);
     same!(usage::forget_before(conn, 19_999, 100), 0);

@@ -16,6 +16,7 @@ mod nodes;
 mod openapi;
 mod orgs;
 mod policy;
+mod reports;
 mod roles;
 mod scopes;
 mod session;
@@ -72,6 +73,7 @@ pub(crate) fn router() -> Router<App> {
         .routes(routes!(policy::get, policy::set))
         .routes(routes!(integrations::list))
         .routes(routes!(integrations::get, integrations::put, integrations::remove))
+        .routes(routes!(reports::old_tokens))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(import::import_tokens))
         .routes(routes!(export::tokens))

@@ -7,7 +7,7 @@ use super::{Caution, Hit, Page, Remote, id_of, told_count};
 use crate::client::Call;
 use crate::failure::Failure;
 use crate::output::Field;
-use crate::output::Form::{List, Text, TimeIfAny};
+use crate::output::Form::{Day, List, Text, TimeIfAny};
 
 const ORGS: &[Field] = &[
     Field("ID", "/id", Text),
@@ -22,6 +22,18 @@ const ORG: &[Field] = &[
     Field("State", "/state", Text),
     Field("Onboarded", "/onboarded", Text),
     Field("Created", "/created_at", TimeIfAny),
+];
+
+const OLD_TOKENS: &[Field] = &[
+    Field("ID", "/id", Text),
+    Field("Kind", "/kind", Text),
+    Field("Owner", "/owner_identifier", Text),
+    Field("Name", "/name", Text),
+    Field("Integration", "/integration", Text),
+    Field("Created", "/created_at", Day),
+    Field("Last used", "/last_used_at", Day),
+    Field("From", "/last_used_address", Text),
+    Field("Uses in 35 days", "/uses", Text),
 ];
 
 const INTEGRATION: &[Field] = &[
@@ -90,6 +102,11 @@ pub enum Command {
         /// The org's id
         id: String,
     },
+    /// Tell who still uses which token of the kind that was there before access tokens, in your org
+    OldTokens {
+        #[command(flatten)]
+        page: Page,
+    },
     /// The integrations for whose proxies service accounts get tokens in your org, once it is onboarded
     #[command(subcommand)]
     Integrations(Integrations),
@@ -134,6 +151,10 @@ pub async fn run(command: Command, remote: &Remote) -> Result<(), Failure> {
         Command::Onboard { id } => remote.object(Call::post(&["orgs", &id, "onboard"]), ORG).await,
         Command::Offboard { id } => remote.object(Call::post(&["orgs", &id, "offboard"]), ORG).await,
         Command::Resume { id } => remote.object(Call::post(&["orgs", &id, "resume"]), ORG).await,
+        Command::OldTokens { page } => {
+            let call = Call::get(&["reports", "old-tokens"]);
+            remote.list_or(call, &page, OLD_TOKENS, "none: nobody has to move to access tokens").await
+        }
         Command::Integrations(command) => integrations(command, remote).await,
     }
 }
