@@ -3,6 +3,8 @@
 
 pub mod changes;
 pub mod database;
+pub mod generator;
 pub mod line;
 pub mod load;
 pub mod server;
+pub mod signatures;

@@ -6,16 +6,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
 use tokenhouse_authority::api_tokens::{self, NewApiToken};
 use tokenhouse_authority::apps::{self, NewApp};
 use tokenhouse_authority::grants::{self, ClientGrant, Exchange, IdToken, Terms};
 use tokenhouse_authority::verify::{self, Verdict};
 use tokenhouse_authority::{Ctx, Settings as Verify, install, keys, orgs::NewOrg, pulse};
+use tokenhouse_bench::signatures::Bare;
 use tokenhouse_model::app::{self, AppTerms};
 use tokenhouse_model::asked::{Asked, ServiceRoles};
 use tokenhouse_model::credential::Presented;
@@ -31,27 +27,6 @@ const ROUNDS: usize = 5;
 const SLICE: Duration = Duration::from_millis(400);
 /// Access tokens that are verified for the first time in one measurement.
 const FRESH: usize = 300;
-
-/// Keys of the bench's own.
-struct Bare {
-    rsa: RsaKeyPair,
-    ec: EcdsaKeyPair,
-    ed: Ed25519KeyPair,
-}
-
-impl Bare {
-    fn sign(&self, algorithm: Algorithm, bytes: &[u8]) {
-        match algorithm {
-            Algorithm::Rs256 => {
-                let mut signature = vec![0; self.rsa.public_modulus_len()];
-                self.rsa.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), bytes, &mut signature).expect("a signature");
-                black_box(signature);
-            }
-            Algorithm::Es256 => drop(black_box(self.ec.sign(&SystemRandom::new(), bytes).expect("a signature"))),
-            Algorithm::EdDsa => drop(black_box(self.ed.sign(bytes))),
-        }
-    }
-}
 
 /// How often a second something is done in a slice.
 async fn rate(mut work: impl AsyncFnMut(u64)) -> f64 {
@@ -120,11 +95,7 @@ async fn main() {
         let ask = ClientGrant { id: "bench", secrets: &secrets, surface, address: None, org: None, wanted };
         grants::client(&ctx, &ask).await.expect("an access token")
     };
-    let bare = Bare {
-        rsa: RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"),
-        ec: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"),
-        ed: Ed25519KeyPair::generate().expect("a key"),
-    };
+    let bare = Bare::default();
     let ask = Ask::on(Surface::Verify, None);
     let verified = async |presented: &Presented| {
         let verdict = verify::verify(&ctx, presented, &ask).await.expect("a verdict");

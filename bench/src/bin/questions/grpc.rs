@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 
-use crate::generator::Run;
+use tokenhouse_bench::generator::Run;
 
 #[path = "../../../../crates/http/src/gate/envoy/messages.rs"]
 #[expect(dead_code, reason = "the server has more to say than what is measured here")]

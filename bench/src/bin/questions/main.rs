@@ -2,18 +2,17 @@
 //! client on the second; rounds are interleaved, so that a machine that slows down slows both.
 
 mod bare;
-mod generator;
 mod grpc;
 mod table;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use generator::{Generator, Run, Template};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::json;
 use table::{Bar, Figure, middle};
 use tokenhouse_bench::changes::{change, issue};
+use tokenhouse_bench::generator::{Generator, Run, Template};
 use tokenhouse_bench::load::{self, Loaded};
 use tokenhouse_bench::server::{Server, free_address, on_core, processor};
 use tokio::process::{Child, Command};
