@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokenhouse_authority::api_tokens::{self, NewApiToken};
 use tokenhouse_authority::apps::{self, NewApp};
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, IdToken, Terms};
+use tokenhouse_authority::grants::{self, Client, ClientGrant, Exchange, IdToken, Terms};
 use tokenhouse_authority::verify::{self, Verdict};
 use tokenhouse_authority::{Ctx, Settings as Verify, install, keys, orgs::NewOrg, pulse};
 use tokenhouse_bench::signatures::Bare;
@@ -92,7 +92,8 @@ async fn main() {
     };
     let client = async |audience: Option<&str>, algorithm| {
         let (surface, wanted) = (Surface::Verify, terms(audience, algorithm));
-        let ask = ClientGrant { id: "bench", secrets: &secrets, surface, address: None, org: None, wanted };
+        let client = Client { id: "bench", secrets: &secrets, surface, address: None };
+        let ask = ClientGrant { client, org: None, wanted };
         grants::client(&ctx, &ask).await.expect("an access token")
     };
     let bare = Bare::default();

@@ -9,7 +9,7 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::decide::{Ask, Reason, Way};
 use tokenhouse_model::jwt::{self, Claims, Typ};
 use tokenhouse_model::signing::Algorithm;
-use tokenhouse_model::{Error, Kinds, Millis, PermissionSet, Result, SecretText, Surface, Uuid, id};
+use tokenhouse_model::{Error, Kinds, Millis, PermissionSet, Result, SecretText, Surface, TokenKind, Uuid, id};
 
 use crate::verify::{self, Good, Verdict};
 use crate::{Ctx, apps, keys};
@@ -29,9 +29,9 @@ pub struct Exchange<'a> {
     pub wanted: Terms<'a>,
 }
 
-/// What a client asks for.
+/// A client that is to prove itself.
 #[derive(Clone, Copy, Debug)]
-pub struct ClientGrant<'a> {
+pub struct Client<'a> {
     /// Its id.
     pub id: &'a str,
     /// Its secret, in each way in which what it sent can be read.
@@ -40,6 +40,13 @@ pub struct ClientGrant<'a> {
     pub surface: Surface,
     /// From where.
     pub address: Option<IpAddr>,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientGrant<'a> {
+    /// Which one.
+    pub client: Client<'a>,
     /// The org in which it wants to act; the one that owns it unless told.
     pub org: Option<Uuid>,
     /// What it wants.
@@ -109,27 +116,44 @@ pub async fn exchange(ctx: &Ctx, ask: &Exchange<'_>) -> Result<Granted> {
 /// `unauthenticated` for an unknown client and for a wrong secret alike; `forbidden` for an org to which the app was not
 /// added; `invalid_field` for a scope that it does not have; `unavailable`.
 pub async fn client(ctx: &Ctx, ask: &ClientGrant<'_>) -> Result<Granted> {
-    let question = Ask::on(ask.surface, ask.address);
+    let (good, secret) = proven(ctx, &ask.client).await?;
+    let life = good.life();
+    let Some(org) = ask.org.filter(|org| *org != good.org().id) else {
+        return grant(ctx, &good, life, &ask.wanted).await;
+    };
+    let account = apps::account_in(ctx, &good, org).await?;
+    let question = Ask::on(ask.client.surface, ask.client.address);
+    match verify::client(ctx, ask.client.id, secret, Some(account), &question).await? {
+        Verdict::Good(guest) => grant(ctx, &guest, life, &ask.wanted).await,
+        Verdict::Refused(verdict) => Err(Error::credential(verdict.reason)),
+    }
+}
+
+/// A client in the org that owns it, and by which of its secrets it proved itself.
+async fn proven<'a>(ctx: &Ctx, client: &Client<'a>) -> Result<(Good, &'a SecretText)> {
+    let question = Ask::on(client.surface, client.address);
     let mut refused = Reason::Unknown;
-    for secret in ask.secrets {
-        let good = match verify::client(ctx, ask.id, secret, None, &question).await? {
-            Verdict::Good(good) => good,
-            Verdict::Refused(verdict) => {
-                refused = verdict.reason;
-                continue;
-            }
-        };
-        let life = good.life();
-        let Some(org) = ask.org.filter(|org| *org != good.org().id) else {
-            return grant(ctx, &good, life, &ask.wanted).await;
-        };
-        let account = apps::account_in(ctx, &good, org).await?;
-        return match verify::client(ctx, ask.id, secret, Some(account), &question).await? {
-            Verdict::Good(guest) => grant(ctx, &guest, life, &ask.wanted).await,
-            Verdict::Refused(verdict) => Err(Error::credential(verdict.reason)),
-        };
+    for secret in client.secrets {
+        match verify::client(ctx, client.id, secret, None, &question).await? {
+            Verdict::Good(good) => return Ok((good, secret)),
+            Verdict::Refused(verdict) => refused = verdict.reason,
+        }
     }
     Err(Error::credential(refused))
+}
+
+/// Tells a client whether a token could be exchanged now: an api token of its own org, or it is as good as unknown.
+///
+/// # Errors
+/// `unauthenticated` where the client does not prove itself; `unavailable`.
+pub async fn exchangeable(ctx: &Ctx, client: &Client<'_>, presented: &Presented) -> Result<Option<Good>> {
+    let (asker, _) = proven(ctx, client).await?;
+    let kinds = Kinds::NONE.and(TokenKind::Api);
+    let question = Ask { kinds, org: Some(asker.org().id), way: Way::Exchange, ..Ask::on(client.surface, None) };
+    Ok(match verify::verify(ctx, presented, &question).await? {
+        Verdict::Good(good) => Some(good),
+        Verdict::Refused(_) => None,
+    })
 }
 
 async fn grant(ctx: &Ctx, good: &Good, life: Millis, ask: &Terms<'_>) -> Result<Granted> {

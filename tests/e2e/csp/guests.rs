@@ -88,7 +88,7 @@ both! {
         assert_eq!(house.post(&admin, &clients, json!({"id": app.0})).await.status, 400);
         assert_eq!(house.post(&admin, &clients, json!({"allowedScopes": scopes(&["org_member"], &[])})).await.status, 400);
         house.post(&admin, &clients, added(&app.0)).await.expect(200);
-        assert_eq!(house.post(&admin, &clients, added(&app.0)).await.status, 400, "twice");
+        assert_eq!(house.post(&admin, &clients, added(&app.0)).await.status, 409, "twice");
         // Its own org neither adds nor removes it so.
         let own = format!("{AM}/orgs/{}/clients", house.org);
         assert_eq!(house.post(&developer, &own, added(&app.0)).await.status, 400);

@@ -14,6 +14,7 @@ mod invitations;
 mod members;
 mod onboarded;
 mod roles;
+mod tokens;
 
 use serde_json::{Value, json};
 use tokenhouse_authority::keys;

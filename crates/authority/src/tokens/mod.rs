@@ -16,11 +16,12 @@ use tokenhouse_model::credential::Presented;
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::decide;
 use tokenhouse_model::event::{Event, EventKind, Removal};
+use tokenhouse_model::jwt::Compact;
 use tokenhouse_model::moves::{self, Move};
 use tokenhouse_model::secret::{Digest, Shape};
 use tokenhouse_model::{
-    Done, Error, Millis, NEVER, PermissionSet, Policy, Reach, Result, Scopes, Token, TokenKind, TokenState, Uuid,
-    grant, name,
+    Done, Error, ErrorKind, Millis, NEVER, PermissionSet, Policy, Reach, Refusal, Result, Scopes, Token, TokenKind,
+    TokenState, Uuid, grant, name,
 };
 use tokenhouse_store::{Conn, Tx, tokens, usage};
 
@@ -342,6 +343,22 @@ async fn switch(tx: &mut Tx<'_>, fresh: &Fresh, mut token: Token, to: TokenState
         tx.record(&fresh.actor, event);
     }
     Ok(Outcome::of(id))
+}
+
+/// Ends the token of a secret: one's own, or with the permission any of the org. One that is not good any more, or never was,
+/// is ended already (RFC 7009 2.2), as is another org's: `None`.
+///
+/// # Errors
+/// As [`revoke`]; a refusal for access tokens, which end with what they came from.
+pub async fn revoke_presented(ctx: &Arc<Ctx>, caller: &Caller, presented: &Presented) -> Result<Option<Done<Outcome>>> {
+    if Compact::read(presented.bytes()).is_ok() {
+        let message = "an access token ends with the token that it came from: revoke that one";
+        return Err(Error::new(ErrorKind::Invalid, Refusal::TokenType, message));
+    }
+    match proven(ctx, caller, presented).await? {
+        Some(id) => revoke(ctx, caller, id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Ends a token for good. Repeating it changes nothing.

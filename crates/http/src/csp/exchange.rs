@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tokenhouse_authority::failures::{self, Tried};
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, Granted, IdToken, Terms};
+use tokenhouse_authority::grants::{self, Client, ClientGrant, Exchange, Granted, IdToken, Terms};
 use tokenhouse_authority::{Ctx, api_tokens};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::jwt::Typ;
@@ -18,7 +18,7 @@ use tokenhouse_model::{Error, ErrorKind, Kinds, PermissionSet, Refusal, Result, 
 use super::asked::Asked;
 use super::shapes::Details;
 use crate::dialect::{Reply, UNKEPT};
-use crate::extract::{Body, Unknown, counted, limited, read};
+use crate::extract::{Body, SentClient, Unknown, counted, limited, read};
 use crate::record::Served;
 use crate::{App, House};
 
@@ -110,14 +110,18 @@ fn wanted((scope, id_token): &(Option<PermissionSet>, IdToken)) -> Terms<'_> {
     Terms { scope, audience: None, algorithm: Algorithm::Rs256, typ: Typ::Jwt, id_token }
 }
 
+/// How a client proves itself here.
+pub(super) fn proof<'a>(client: &'a SentClient, served: &Served) -> Client<'a> {
+    Client { id: &client.id, secrets: &client.secrets, surface: Surface::Csp, address: served.address }
+}
+
 /// An access token for an app. Wrong credentials are 401 (csp.md G12).
 async fn granted(app: &App, served: &Served, parts: &Parts, asked: &Asked) -> Result<AccessToken> {
     let client = asked.client(parts)?;
     let (scope, org) = (asked.scope()?, asked.org.as_deref());
     let org = org.map(|text| tokenhouse_model::id::parse("organization", text)).transpose()?;
-    let (surface, address) = (Surface::Csp, served.address);
-    let (id, secrets, wanted) = (&*client.id, &*client.secrets, wanted(&scope));
-    let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
+    let proof = proof(&client, served);
+    let granted = grants::client(&app.ctx, &ClientGrant { client: proof, org, wanted: wanted(&scope) }).await;
     let refused = |error| limited(app, served, client.tried(), counted(app, Surface::Csp, error));
     let granted = granted.map_err(refused)?;
     served.called_by(granted.account, granted.token);

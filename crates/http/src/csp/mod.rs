@@ -13,6 +13,7 @@ mod members;
 mod metadata;
 mod people;
 mod shapes;
+mod tokens;
 mod words;
 
 use axum::Router;
@@ -47,6 +48,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/auth/api-tokens/details", post(exchange::details))
         .route("/auth/authorize", post(exchange::token))
         .route("/auth/token", post(exchange::token))
+        .route("/auth/introspect", post(tokens::introspect))
+        .route("/auth/revoke", post(tokens::revoke))
         .route("/auth/token-public-key", get(keys::public))
         .route("/auth/keys", get(jwks::show))
         .route("/.well-known/openid-configuration", get(metadata::discovery))

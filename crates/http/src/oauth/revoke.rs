@@ -5,8 +5,6 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use tokenhouse_authority::tokens;
 use tokenhouse_model::credential::Presented;
-use tokenhouse_model::jwt::Compact;
-use tokenhouse_model::{Error, ErrorKind, Refusal};
 
 use super::client::calling;
 use super::form::{Form, taken};
@@ -21,16 +19,11 @@ pub(super) async fn revoke(State(app): State<App>, Unknown(served): Unknown, req
     let form = Form::read(&parts.headers, &body)?;
     let caller = calling(&app, &served, &parts, &form).await?;
     let presented = Presented::new(form.token()?.as_bytes());
-    if Compact::read(presented.bytes()).is_ok() {
-        let message = "an access token ends with the token that it came from: revoke that one";
-        return Err(Error::new(ErrorKind::Invalid, Refusal::TokenType, message).into());
-    }
     let mut response = ().into_response();
-    if let Some(id) = tokens::proven(&app.ctx, &caller, &presented).await? {
-        let done = tokens::revoke(&app.ctx, &caller, id).await?;
-        if let Ok(receipt) = HeaderValue::from_str(&receipt(&done)) {
-            response.headers_mut().insert(RECEIPT, receipt);
-        }
+    if let Some(done) = tokens::revoke_presented(&app.ctx, &caller, &presented).await?
+        && let Ok(receipt) = HeaderValue::from_str(&receipt(&done))
+    {
+        response.headers_mut().insert(RECEIPT, receipt);
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

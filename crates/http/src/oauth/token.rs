@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokenhouse_authority::failures::Tried;
-use tokenhouse_authority::grants::{self, ClientGrant, Exchange, IdToken, Terms};
+use tokenhouse_authority::grants::{self, Client, ClientGrant, Exchange, IdToken, Terms};
 use tokenhouse_model::credential::Presented;
 use tokenhouse_model::id::parse;
 use tokenhouse_model::jwt::Typ;
@@ -138,7 +138,8 @@ async fn granted(app: &App, served: &Served, headers: &HeaderMap, body: &[u8]) -
             let sent = client.map(|id| (id.to_owned(), vec![SecretText::new(secret.unwrap_or_default().to_owned())]));
             let client = sent_client(headers, sent)?;
             let (id, secrets) = (&*client.id, &*client.secrets);
-            let granted = grants::client(&app.ctx, &ClientGrant { id, secrets, surface, address, org, wanted }).await;
+            let proof = Client { id, secrets, surface, address };
+            let granted = grants::client(&app.ctx, &ClientGrant { client: proof, org, wanted }).await;
             granted.map_err(|error| limited(app, served, client.tried(), counted(app, surface, error)))?
         }
         Some(EXCHANGE) => exchange(Fields { subject, subject_type, requested, actor }.subject()?, Kinds::ANY).await?,
