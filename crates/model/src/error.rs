@@ -225,6 +225,12 @@ impl Error {
         Self::new(Kind::Forbidden, Refusal::NotCovered(permission.to_owned()), message)
     }
 
+    /// The caller may not switch off or delete somebody of a higher rank.
+    pub fn outranked(permission: &str) -> Self {
+        let message = format!("you can't do that to somebody whose rank is above yours: {permission}");
+        Self::new(Kind::Forbidden, Refusal::NotCovered(permission.to_owned()), message)
+    }
+
     /// Refused for a reason of its own.
     pub fn forbidden(why: impl Into<String>) -> Self {
         Self::new(Kind::Forbidden, Refusal::Plain, why)

@@ -55,6 +55,23 @@ pub fn demote(caller: &PermissionSet, lost: &PermissionSet) -> Result<()> {
     }
 }
 
+/// Whether a caller with these effective permissions may switch off or delete somebody who holds `held`: nobody does that to
+/// one whose rank is above his own (csp.md 3.1). Owners manage all, as do those who do it natively or by wavefront's
+/// Accounts.
+///
+/// # Errors
+/// `not_covered` naming the rank.
+pub fn dismiss(caller: &PermissionSet, held: &PermissionSet) -> Result<()> {
+    if [Permission::Accounts, Permission::UserManagement, Permission::CspOrgOwner].iter().any(|own| caller.has(*own)) {
+        return Ok(());
+    }
+    let mut ranks = PermissionSet::none();
+    for (higher, _) in RANKS.iter().filter(|(higher, _)| held.has(*higher)) {
+        ranks.extend(&PermissionSet::of(&[*higher]));
+    }
+    with_lower_ranks(caller).lacks(&ranks).map_or(Ok(()), |above| Err(Error::outranked(&above)))
+}
+
 /// Whether it depends on what the one who gains holds already, whether a caller with these effective permissions may
 /// bring it about: where it does not, nobody has to be looked at.
 pub fn depends(caller: &PermissionSet, gained: &PermissionSet) -> bool {

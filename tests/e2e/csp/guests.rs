@@ -91,7 +91,7 @@ both! {
         assert_eq!(house.post(&admin, &clients, added(&app.0)).await.status, 409, "twice");
         // Its own org neither adds nor removes it so.
         let own = format!("{AM}/orgs/{}/clients", house.org);
-        assert_eq!(house.post(&developer, &own, added(&app.0)).await.status, 400);
+        assert_eq!(house.post(&developer, &own, added(&app.0)).await.status, 409);
         let why = "the app is owned by this organization: change or delete it instead";
         assert_eq!(house.delete(&developer, &format!("{own}/{}", app.0)).await.text("message"), why);
         // The org that added it manages its roles there and nothing else.

@@ -99,6 +99,26 @@ both! {
         refused(&take(house, &aoa, &own, &["org_owner"]).await, 403, &above("csp:org_owner"));
     }
 
+    async fn nobody_switches_off_or_deletes_one_whose_rank_is_above_his_own(house) {
+        let (owner, _) = house.person("head@example.test", &["org_owner"]).await;
+        let (other, _) = house.person("other@example.test", &["org_admin"]).await;
+        let (_, admin) = house.person("below@example.test", &["org_admin"]).await;
+        let one = format!("/v1/accounts/{owner}");
+        for answer in [
+            house.post(&admin, &format!("{one}/deactivate"), json!({})).await,
+            house.delete(&admin, &one).await,
+        ] {
+            let answer = answer.refused(403, "not_covered");
+            assert_eq!(answer.text("detail"), "you can't do that to somebody whose rank is above yours: csp:org_owner");
+        }
+        let many = house.post(&admin, "/api/v2/account/deleteAccounts", json!(["other@example.test", "head@example.test"])).await;
+        assert_eq!(many.status, 403, "{}", many.raw);
+        house.post(&admin, &format!("/v1/accounts/{other}/deactivate"), json!({})).await.expect(200);
+        house.delete(&admin, &format!("/v1/accounts/{other}")).await.expect(200);
+        house.post(&house.admin, &format!("{one}/deactivate"), json!({})).await.expect(200);
+        house.delete(&house.admin, &one).await.expect(200);
+    }
+
     async fn roles_of_services_are_given_and_taken_by_service(house) {
         let (_, owner) = person(house, "own@example.test", &["org_owner", "aoa:alerts", "aoa:viewer"]).await;
         let (id, _) = person(house, "ada@example.test", &["org_member"]).await;

@@ -11,7 +11,7 @@ use tokenhouse_model::access::Act;
 use tokenhouse_model::account::{AccountKind, AccountState};
 use tokenhouse_model::cursor::{Listed, Page};
 use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
-use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, Uuid, name};
+use tokenhouse_model::{Account, Done, Error, PermissionSet, Result, Uuid, grant, name};
 use tokenhouse_store::{Conn, Tx, accounts, roles};
 
 pub use crate::search::accounts::{search, values};
@@ -23,7 +23,7 @@ pub(crate) use several::erase;
 pub use several::{delete_many, holding, resolve};
 pub use tokenhouse_model::account::{AccountKind as Kind, AccountState as State};
 
-use crate::caller::{Caller, change};
+use crate::caller::{Caller, Fresh, change};
 use crate::views::{self, AccountView};
 use crate::{Ctx, Outcome};
 
@@ -135,8 +135,8 @@ pub async fn permissions(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<Vec<Hel
 /// `missing_permission`, `not_found`, `invalid_field`.
 pub async fn describe(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, description: String) -> Result<Done<Outcome>> {
     name::check_optional("description", &description, name::DESCRIPTION)?;
-    alter(ctx, caller, id, async move |tx, actor, mut account| {
-        reword(tx, actor, &mut account, &description).await?;
+    alter(ctx, caller, id, async move |tx, fresh, mut account| {
+        reword(tx, &fresh.actor, &mut account, &description).await?;
         Ok(Outcome::of(account.id))
     })
     .await
@@ -157,9 +157,9 @@ async fn reword(tx: &mut Tx<'_>, actor: &Actor, account: &mut Account, descripti
 /// # Errors
 /// `missing_permission`, `not_found`.
 pub async fn activate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
-    alter(ctx, caller, id, async |tx, actor, account| {
+    alter(ctx, caller, id, async |tx, fresh, account| {
         let id = account.id;
-        switch_on(tx, actor, account).await?;
+        switch_on(tx, &fresh.actor, account).await?;
         Ok(Outcome::of(id))
     })
     .await
@@ -178,12 +178,13 @@ pub(crate) async fn switch_on(tx: &mut Tx<'_>, actor: &Actor, mut account: Accou
 /// Stops an account's tokens. One's own is refused: it would be the last thing that one did.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`, `unlawful_state`.
+/// `missing_permission`, `not_covered` for one of a higher rank, `not_found`, `unlawful_state`.
 pub async fn deactivate(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     not_oneself(caller, id)?;
-    alter(ctx, caller, id, async |tx, actor, account| {
+    alter(ctx, caller, id, async |tx, fresh, account| {
         let id = account.id;
-        switch_off(tx, actor, account).await?;
+        not_above(tx, fresh, id).await?;
+        switch_off(tx, &fresh.actor, account).await?;
         Ok(Outcome::of(id))
     })
     .await
@@ -204,14 +205,21 @@ async fn switch_off(tx: &mut Tx<'_>, actor: &Actor, mut account: Account) -> Res
 /// made again is another account.
 ///
 /// # Errors
-/// `missing_permission`, `not_found`, `unlawful_state`.
+/// As [`deactivate`].
 pub async fn delete(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid) -> Result<Done<Outcome>> {
     not_oneself(caller, id)?;
-    alter(ctx, caller, id, async |tx, actor, account| {
+    alter(ctx, caller, id, async |tx, fresh, account| {
         let id = account.id;
-        Ok(Outcome { touched: several::erase(tx, actor, account).await?, ..Outcome::of(id) })
+        not_above(tx, fresh, id).await?;
+        Ok(Outcome { touched: several::erase(tx, &fresh.actor, account).await?, ..Outcome::of(id) })
     })
     .await
+}
+
+/// Refuses a caller who stands below somebody whom he is to switch off or delete.
+async fn not_above(tx: &mut Tx<'_>, fresh: &Fresh, id: Uuid) -> Result<()> {
+    let holds = held(tx, id).await?;
+    grant::dismiss(&fresh.effective, &holds)
 }
 
 fn not_oneself(caller: &Caller, id: Uuid) -> Result<()> {
@@ -223,12 +231,12 @@ fn not_oneself(caller: &Caller, id: Uuid) -> Result<()> {
 
 async fn alter<F>(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, alteration: F) -> Result<Done<Outcome>>
 where
-    F: AsyncFn(&mut Tx<'_>, &Actor, Account) -> Result<Outcome> + Send + 'static,
+    F: AsyncFn(&mut Tx<'_>, &Fresh, Account) -> Result<Outcome> + Send + 'static,
 {
     change(ctx, caller, async move |tx, fresh| {
         fresh.may(Act::ManageAccounts)?;
         let account = of_org(tx.conn(), fresh.org.id, id).await?;
-        alteration(tx, &fresh.actor, account).await
+        alteration(tx, fresh, account).await
     })
     .await
 }

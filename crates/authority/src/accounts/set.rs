@@ -8,7 +8,7 @@ use tokenhouse_model::role::Namespace;
 use tokenhouse_model::{Done, Error, GroupKind, NEVER, Permission, Result, Uuid, name};
 use tokenhouse_store::{Tx, groups, roles};
 
-use super::{not_oneself, of_org, reword, switch_off, switch_on};
+use super::{not_above, not_oneself, of_org, reword, switch_off, switch_on};
 use crate::caller::{Caller, change};
 use crate::holdings::{Given, Hands, Holder, MOST_STEPS};
 use crate::{Ctx, Outcome};
@@ -67,7 +67,10 @@ pub async fn set(ctx: &Arc<Ctx>, caller: &Caller, id: Uuid, wanted: Wanted) -> R
         }
         match wanted.active {
             Some(true) => switch_on(tx, &fresh.actor, account).await?,
-            Some(false) => switch_off(tx, &fresh.actor, account).await?,
+            Some(false) => {
+                not_above(tx, fresh, id).await?;
+                switch_off(tx, &fresh.actor, account).await?;
+            }
             None => {}
         }
         let mut hands = Hands::of(fresh, wanted.within);

@@ -10,7 +10,7 @@ use tokenhouse_model::event::{Actor, Event, EventKind, Removal};
 use tokenhouse_model::{Account, Done, Error, Result, Uuid, name, permission};
 use tokenhouse_store::{Tx, accounts, apps, groups, holders, once, roles, saved, tokens};
 
-use super::not_oneself;
+use super::{not_above, not_oneself};
 use crate::caller::{Caller, change};
 use crate::views::{self, AccountView};
 use crate::{Ctx, Outcome};
@@ -26,7 +26,7 @@ pub const MOST_RESOLVED: usize = 1000;
 /// holds up the writer for less than a second, and a repeated request gets the same answer.
 ///
 /// # Errors
-/// `missing_permission`, `unlawful_state` where one's own account is among them, `invalid_field` for too many.
+/// `missing_permission`, `not_covered` for one of a higher rank, `unlawful_state` where one's own account is among them, `invalid_field` for too many.
 pub async fn delete_many(ctx: &Arc<Ctx>, caller: &Caller, ids: Vec<Uuid>) -> Result<Done<Outcome>> {
     if ids.len() > MOST_DELETED {
         return Err(Error::invalid("accounts", format_args!("must be at most {MOST_DELETED}")));
@@ -40,6 +40,7 @@ pub async fn delete_many(ctx: &Arc<Ctx>, caller: &Caller, ids: Vec<Uuid>) -> Res
         for id in &ids {
             let Some(account) = found.remove(id) else { continue };
             if account.org_id == fresh.org.id && !account.deleted() {
+                not_above(tx, fresh, account.id).await?;
                 outcome.touched += erase(tx, &fresh.actor, account).await?;
                 outcome.ids.push(*id);
             }

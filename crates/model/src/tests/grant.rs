@@ -1,6 +1,6 @@
 use super::token;
 use crate::access::Act;
-use crate::grant::{Minting, cover, demote, depends, mint};
+use crate::grant::{Minting, cover, demote, depends, dismiss, mint};
 use crate::role::Namespace;
 use crate::{ErrorKind, Permission as P, PermissionSet, Reach, Refusal, Scopes, Surface};
 
@@ -117,6 +117,17 @@ fn a_rank_is_taken_by_who_could_give_it_and_anything_else_by_anybody() {
     rest.extend(&set(&[P::Read, P::Ingestion]));
     assert!(demote(&PermissionSet::none(), &rest).is_ok());
     assert!(demote(&set(&[P::SplunkPower]), &set(&[P::SplunkAdmin])).is_err());
+}
+
+#[test]
+fn nobody_dismisses_one_whose_rank_is_above_his_own() {
+    let ranks = [P::CspOrgOwner, P::CspOrgAdmin, P::CspOrgMember, P::CspDeveloper, P::SplunkAdmin, P::Roles];
+    let dismisses = |caller: P| ranks.map(|rank| dismiss(&set(&[caller]), &set(&[rank])).is_ok());
+    assert_eq!(dismisses(P::CspOrgAdmin), [false, true, true, true, false, true]);
+    assert_eq!(dismisses(P::SplunkAdmin), [false, false, true, true, true, true]);
+    for all in [P::CspOrgOwner, P::Accounts, P::UserManagement] {
+        assert_eq!(dismisses(all), [true; 6]);
+    }
 }
 
 #[test]
